@@ -1,0 +1,30 @@
+//! Blocking connections to mail servers.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod endpoint;
+mod error;
+mod limits;
+mod net;
+pub mod ports;
+pub mod tls;
+mod tls_info;
+
+pub use endpoint::Endpoint;
+pub use error::{Error, Phase, Rejection, Result, Severity};
+pub use limits::Limits;
+pub use net::{Interrupt, Timeouts};
+pub use ports::Security;
+
+/// Byte streams: what a connection is made of, and until when they may wait.
+pub mod transport {
+    pub use crate::net::{Clock, Closed, Deadline, ShutdownHandle, Socket, SystemClock, Target, Timed, Transport};
+}
+
+/// The payloads of [`Error`]'s variants.
+pub mod errors {
+    pub use crate::error::{
+        Attempt, CertificateRefused, ConnectError, Context, InvalidArgument, NoMechanism, ProtocolError, StartTlsCause,
+        StartTlsError, Timeout, WrongMode,
+    };
+}

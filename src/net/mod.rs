@@ -1,0 +1,19 @@
+//! Everything below TLS: resolving, dialling, deadlines, interrupting. It knows no protocol and no TLS.
+
+mod clock;
+mod deadline;
+mod dial;
+mod interrupt;
+mod timed;
+mod timeouts;
+mod transport;
+
+pub use clock::{Clock, SystemClock};
+pub use deadline::Deadline;
+pub use dial::Target;
+pub(crate) use dial::{DialSettings, dial};
+pub use interrupt::Interrupt;
+pub(crate) use interrupt::Registration;
+pub use timed::{Socket, Timed};
+pub use timeouts::Timeouts;
+pub use transport::{Closed, ShutdownHandle, Transport};

@@ -1,0 +1,3 @@
+//! The caller's choices about TLS.
+
+pub(crate) struct TlsSettings;

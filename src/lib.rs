@@ -1,21 +1,17 @@
-//! Blocking connections to mail servers.
+//! Blocking connections to mail servers: SMTP, IMAP and POP3.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod endpoint;
 mod error;
 mod limits;
-mod net;
 pub mod ports;
-pub mod tls;
 mod tls_info;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Host};
 pub use error::{Error, Phase, Rejection, Result, Severity};
 pub use limits::Limits;
-pub use net::{Interrupt, Timeouts};
 pub use ports::Security;
-
 /// Byte streams: what a connection is made of, and until when they may wait.
 pub mod transport {
     pub use crate::net::{Clock, Closed, Deadline, ShutdownHandle, Socket, SystemClock, Target, Timed, Transport};
@@ -24,7 +20,7 @@ pub mod transport {
 /// The payloads of [`Error`]'s variants.
 pub mod errors {
     pub use crate::error::{
-        Attempt, CertificateRefused, ConnectError, Context, InvalidArgument, NoMechanism, ProtocolError, StartTlsCause,
-        StartTlsError, Timeout, WrongMode,
+        Attempt, CertificateRefused, ConnectError, Context, Escaped, HandshakeError, InvalidArgument, LimitExceeded,
+        NoMechanism, ProtocolError, StartTlsCause, StartTlsError, Timeout, WrongMode,
     };
 }

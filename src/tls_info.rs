@@ -96,7 +96,8 @@ flags! {
     WEAK_KEY = 11, "weak key";
     /// Not readable as a certificate.
     MALFORMED = 12, "malformed";
-    /// The platform refused the chain and does not say why.
+    /// The chain was not verified: the platform does not say why, or something about the server's own certificate
+    /// came first.
     CHAIN_ERROR = 13, "chain refused";
     /// The server sent none.
     NO_CERTIFICATE = 14, "no certificate";

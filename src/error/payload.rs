@@ -1,0 +1,427 @@
+//! What the variants of [`Error`] carry. Text that came from a server is escaped when shown.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Error;
+use crate::ports::Security;
+
+/// Text of a server as it is shown: with its control characters escaped, so that it cannot steer a terminal.
+///
+/// ```
+/// use mailconnect::errors::Escaped;
+/// assert_eq!(Escaped("don't \x1b[31mpanic").to_string(), "don't \\u{1b}[31mpanic");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Escaped<'a>(pub &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        self.0
+            .chars()
+            .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
+    }
+}
+
+/// Which argument was refused, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InvalidArgument {
+    /// The argument's name: "address", "password", "mailbox".
+    pub argument: &'static str,
+    /// Why: "contains a line feed at offset 7". Never repeats a secret.
+    pub reason: Box<str>,
+}
+
+impl fmt::Display for InvalidArgument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid {}: {}", self.argument, self.reason)
+    }
+}
+
+/// What a connection is doing; each phase has its time-out in [`Timeouts`](crate::Timeouts).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Asking the name service for addresses.
+    Resolve,
+    /// Waiting for a connection.
+    Connect,
+    /// The TLS handshake.
+    Handshake,
+    /// Waiting for the server's greeting.
+    Greeting,
+    /// Asking for an upgrade to TLS.
+    StartTls,
+    /// Logging in.
+    Login,
+    /// A command and its answer.
+    Command,
+    /// Sending or receiving a body.
+    Body,
+    /// Waiting for the answer to a whole body.
+    FinalAnswer,
+    /// Saying goodbye.
+    Quit,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolving the name",
+            Self::Connect => "connecting",
+            Self::Handshake => "the TLS handshake",
+            Self::Greeting => "waiting for the greeting",
+            Self::StartTls => "asking for TLS",
+            Self::Login => "logging in",
+            Self::Command => "a command",
+            Self::Body => "transferring a body",
+            Self::FinalAnswer => "waiting for the answer to a body",
+            Self::Quit => "saying goodbye",
+        })
+    }
+}
+
+/// What was being done, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Context {
+    /// The phase.
+    pub phase: Phase,
+    /// The server as it was named: `mail.example.com:587`.
+    pub peer: Box<str>,
+    /// The command whose answer was due: `DATA`. Empty if none was.
+    pub command: &'static str,
+    /// See [`Error::outcome_unknown`].
+    pub outcome_unknown: bool,
+    /// What to try instead, where the failure itself is a hint.
+    pub hint: Option<Box<str>>,
+}
+
+impl Context {
+    /// A context with no command under way.
+    pub fn new(phase: Phase, peer: &str) -> Self {
+        Self { phase, peer: peer.into(), command: "", outcome_unknown: false, hint: None }
+    }
+}
+
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.peer, self.phase)?;
+        if !self.command.is_empty() {
+            write!(f, " ({})", self.command)?;
+        }
+        if self.outcome_unknown {
+            f.write_str("; whether it was carried out is unknown")?;
+        }
+        if let Some(hint) = &self.hint { write!(f, " [{hint}]") } else { Ok(()) }
+    }
+}
+
+/// Which deadline passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeout {
+    /// What was being done, and to whom.
+    pub at: Context,
+    /// How long it was allowed to take, if one phase's time-out was the limit.
+    pub limit: Option<Duration>,
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: timed out", self.at)?;
+        if let Some(limit) = self.limit {
+            write!(f, " after {} s", limit.as_secs_f32())?;
+        }
+        Ok(())
+    }
+}
+
+/// Every address that was tried, and why each failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ConnectError {
+    /// The server as it was named.
+    pub peer: Box<str>,
+    /// In the order in which they were tried.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One address that could not be connected to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The address; none for a Unix socket or a caller's own dialer.
+    pub address: Option<SocketAddr>,
+    /// Why it failed.
+    pub error: io::Error,
+}
+
+impl Attempt {
+    pub(crate) fn new(address: Option<SocketAddr>, error: io::Error) -> Self {
+        Self { address, error }
+    }
+}
+
+impl ConnectError {
+    pub(crate) fn new(peer: &str, attempts: Vec<Attempt>) -> Self {
+        Self { peer: peer.into(), attempts }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect to {}", self.peer)?;
+        for (n, attempt) in self.attempts.iter().enumerate() {
+            f.write_str(if n == 0 { ": " } else { "; " })?;
+            match attempt.address {
+                Some(address) => write!(f, "{address}: {}", attempt.error)?,
+                None => write!(f, "{}", attempt.error)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the server did that the protocol does not allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProtocolError {
+    /// What was being done, and to whom.
+    pub at: Context,
+    /// What was wrong.
+    pub what: Box<str>,
+    /// The bytes in question, lossily as text, at most 512 of them.
+    pub received: Box<str>,
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.at, self.what)?;
+        if self.received.is_empty() { Ok(()) } else { write!(f, ": `{}`", Escaped(&self.received)) }
+    }
+}
+
+/// Whether a refusal may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Severity {
+    /// The same command may be taken later.
+    Transient,
+    /// The same command will be refused again.
+    Permanent,
+}
+
+/// Which limit the server exceeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitExceeded {
+    /// What was being done, and to whom.
+    pub at: Context,
+    /// What is limited, with its unit: "bytes in a reply line".
+    pub what: &'static str,
+    /// The limit.
+    pub max: u64,
+}
+
+impl fmt::Display for LimitExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: more than {} {}", self.at, self.max, self.what)
+    }
+}
+
+/// A command that the server refused, in the terms of every protocol.
+///
+/// | | status | code |
+/// |---|---|---|
+/// | SMTP | `550` | `5.1.1` |
+/// | IMAP | `NO` | `AUTHENTICATIONFAILED` |
+/// | POP3 | `-ERR` | `SYS/TEMP` |
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rejection {
+    /// The command: `RCPT`.
+    pub command: Box<str>,
+    /// The server's status: `550`, `NO`, `BAD`, `-ERR`.
+    pub status: Box<str>,
+    /// The enhanced status or response code, if there was one.
+    pub code: Option<Box<str>>,
+    /// The text, a line each.
+    pub lines: Vec<String>,
+    /// Whether it may pass.
+    pub severity: Severity,
+    /// True if the server closes the connection with it (`421`, `BYE`).
+    pub closing: bool,
+}
+
+impl Rejection {
+    /// A refusal that leaves the connection open.
+    pub fn new(command: &str, status: &str, severity: Severity, lines: Vec<String>) -> Self {
+        let (command, status) = (command.into(), status.into());
+        Self { command, status, code: None, lines, severity, closing: false }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server refused {}: {}", self.command, self.status)?;
+        if let Some(code) = &self.code {
+            write!(f, " [{}]", Escaped(code))?;
+        }
+        for (n, line) in self.lines.iter().enumerate() {
+            write!(f, "{}{}", if n == 0 { " " } else { " / " }, Escaped(line))?;
+        }
+        Ok(())
+    }
+}
+
+/// What was offered for logging in, and what this client could have used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NoMechanism {
+    /// The server as it was named.
+    pub peer: Box<str>,
+    /// SASL names as the server offers them.
+    pub offered: Vec<String>,
+    /// SASL names that this call could have used.
+    pub possible: Vec<String>,
+    /// True if the connection has TLS; without it many servers offer nothing.
+    pub secure: bool,
+}
+
+impl fmt::Display for NoMechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let join = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(" ") };
+        let (offered, possible) = (join(&self.offered), join(&self.possible));
+        write!(f, "{} offers no way to log in that can be used: offered {}", self.peer, Escaped(&offered))?;
+        write!(f, "; possible {possible}")?;
+        if self.secure { Ok(()) } else { f.write_str("; many servers offer more after start_tls") }
+    }
+}
+
+/// Why an upgrade failed. There is no third outcome beside this and success.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct StartTlsError {
+    /// The server as it was named.
+    pub peer: Box<str>,
+    /// Why.
+    pub cause: StartTlsCause,
+}
+
+/// Why an upgrade failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartTlsCause {
+    /// The server does not offer it.
+    NotOffered,
+    /// The server refused the command.
+    Refused(Box<Rejection>),
+    /// The session was authenticated from the start (`PREAUTH`), so no upgrade can be trusted.
+    Preauth,
+    /// The server sent something before it was asked.
+    EarlyAnswer,
+    /// This many bytes of plain text came after the server's go-ahead.
+    EarlyData(usize),
+    /// Everything else: a time-out, the handshake, the certificate, no TLS in this build.
+    Failed(Box<Error>),
+}
+
+impl StartTlsError {
+    pub(super) fn inner(&self) -> Option<&Error> {
+        match &self.cause {
+            StartTlsCause::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// What is behind the cause, whose own text is in this one's.
+impl std::error::Error for StartTlsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.inner()?.source()
+    }
+}
+
+impl fmt::Display for StartTlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: start_tls failed: ", self.peer)?;
+        match &self.cause {
+            StartTlsCause::NotOffered => f.write_str("the server does not offer it"),
+            StartTlsCause::Refused(rejection) => write!(f, "{rejection}"),
+            StartTlsCause::Preauth => f.write_str("the session is authenticated already (PREAUTH)"),
+            StartTlsCause::EarlyAnswer => f.write_str("the server answered before it was asked"),
+            StartTlsCause::EarlyData(n) => write!(f, "{n} bytes of plain text after the go-ahead"),
+            StartTlsCause::Failed(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// A certificate that was refused: what was wrong with it, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CertificateRefused {
+    /// The name that the certificate had to be for.
+    pub server_name: Box<str>,
+    /// Every failure that was found; empty if only the event refused it.
+    pub errors: crate::tls_info::CertificateErrors,
+    /// True if `server_certificate_validate` decided it, false if no event was set.
+    pub by_event: bool,
+    /// The chain as it was received, leaf first, in DER.
+    pub chain: Vec<Vec<u8>>,
+    /// What the TLS library said, for people.
+    pub detail: Box<str>,
+}
+
+impl fmt::Display for CertificateRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the certificate of {} was refused", self.server_name)?;
+        if self.by_event {
+            f.write_str(" by server_certificate_validate")?;
+        }
+        if !self.errors.is_empty() {
+            write!(f, ": {}", self.errors)?;
+        }
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", Escaped(&self.detail)) }
+    }
+}
+
+/// A TLS handshake that failed for another reason than the certificate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[error("TLS handshake with {peer} failed")]
+pub struct HandshakeError {
+    /// To whom.
+    pub peer: Box<str>,
+    /// What the TLS library or the transport said.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Plain text where TLS was expected, or the reverse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WrongMode {
+    /// The server as it was named.
+    pub peer: Box<str>,
+    /// How the connection was opened.
+    pub security: Security,
+    /// The first bytes of the server, lossily as text, at most 512 of them.
+    pub received: Box<str>,
+    /// Which verb and port to use instead.
+    pub advice: Box<str>,
+}
+
+impl fmt::Display for WrongMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let received = Escaped(&self.received);
+        match self.security {
+            Security::Tls | Security::StartTls => write!(f, "{} answered `{received}` instead of TLS", self.peer)?,
+            Security::Plain => write!(f, "{} speaks TLS from the first byte", self.peer)?,
+        }
+        write!(f, ": {}", self.advice)
+    }
+}

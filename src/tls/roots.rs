@@ -1,1 +1,0 @@
-//! The system's root certificates, loaded once.

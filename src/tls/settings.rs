@@ -1,3 +1,0 @@
-//! The caller's choices about TLS.
-
-pub(crate) struct TlsSettings;

@@ -5,12 +5,14 @@
 mod endpoint;
 mod error;
 mod limits;
+mod net;
 pub mod ports;
 mod tls_info;
 
 pub use endpoint::{Endpoint, Host};
 pub use error::{Error, Phase, Rejection, Result, Severity};
 pub use limits::Limits;
+pub use net::{Interrupt, Timeouts};
 pub use ports::Security;
 /// Byte streams: what a connection is made of, and until when they may wait.
 pub mod transport {

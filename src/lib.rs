@@ -7,6 +7,7 @@ mod error;
 mod limits;
 mod net;
 pub mod ports;
+pub mod tls;
 mod tls_info;
 
 pub use endpoint::{Endpoint, Host};

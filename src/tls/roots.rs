@@ -1,0 +1,100 @@
+//! Who is trusted: the system's root certificates, loaded once a process, and those that the caller added. A single bad
+//! certificate is passed over, never fatal.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use ::rustls::RootCertStore;
+use ::rustls::client::WebPkiServerVerifier;
+use ::rustls::pki_types::{CertificateDer, TrustAnchor};
+
+use super::rustls::provider;
+use crate::error::{Error, Result};
+
+/// The system's root certificates, and what went wrong when they were read.
+struct System {
+    store: Arc<RootCertStore>,
+    errors: Vec<String>,
+}
+
+/// Loads them at the first call; `SSL_CERT_FILE` and `SSL_CERT_DIR` stand in for the system's if they are set.
+fn system() -> &'static System {
+    static SYSTEM: OnceLock<System> = OnceLock::new();
+    SYSTEM.get_or_init(|| {
+        let loaded = rustls_native_certs::load_native_certs();
+        let mut errors: Vec<String> = loaded.errors.iter().map(ToString::to_string).collect();
+        let mut store = RootCertStore::empty();
+        let (_, unusable) = store.add_parsable_certificates(loaded.certs);
+        if unusable > 0 {
+            errors.push(format!("{unusable} certificates could not be parsed"));
+        }
+        for error in &errors {
+            log::debug!("system root certificates: {error}");
+        }
+        System { store: Arc::new(store), errors }
+    })
+}
+
+/// Whether a certificate can serve as a root.
+pub(super) fn check(der: &[u8]) -> Result<(), &'static str> {
+    RootCertStore::empty().add(CertificateDer::from(der)).map_err(|_| "not a certificate that rustls can use")
+}
+
+/// Whom connections with the same settings trust.
+pub(super) struct Trust {
+    pub(super) verifier: Arc<WebPkiServerVerifier>,
+    /// What the caller added, to be recognised when a server presents it as its own.
+    added: Vec<Vec<u8>>,
+    /// Why there is no root at all; none if there is one.
+    empty: Option<Vec<String>>,
+}
+
+impl Trust {
+    pub(super) fn new(system_roots: bool, added: &[Vec<u8>]) -> Result<Self> {
+        let (mut store, errors) = match system_roots {
+            true => (Arc::clone(&system().store), system().errors.clone()),
+            false => (Arc::new(RootCertStore::empty()), Vec::new()),
+        };
+        if !added.is_empty() {
+            Arc::make_mut(&mut store).add_parsable_certificates(added.iter().map(|der| CertificateDer::from(&**der)));
+        }
+        let empty = store.is_empty().then_some(errors);
+        if empty.is_some() {
+            Arc::make_mut(&mut store).roots.push(nobody());
+        }
+        let verifier = WebPkiServerVerifier::builder_with_provider(store, Arc::clone(provider()))
+            .build()
+            .map_err(|error| Error::unsupported(format!("the root certificates cannot be used: {error}")))?;
+        Ok(Self { verifier, added: added.to_vec(), empty })
+    }
+
+    /// True if nobody is trusted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.empty.is_some()
+    }
+
+    /// The error of a connection that needs a root where there is none.
+    pub(super) fn demand_roots(&self) -> Result<()> {
+        match &self.empty {
+            Some(errors) => Err(Error::NoRootCertificates { errors: errors.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// True if the caller named this very certificate.
+    pub(super) fn is_added(&self, der: &[u8]) -> bool {
+        self.added.iter().any(|added| added == der)
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trust").field("added", &self.added.len()).field("empty", &self.empty).finish_non_exhaustive()
+    }
+}
+
+/// A root whose key is no key, so that nothing can lead to it. rustls builds no verifier without a root, but its other
+/// checks are wanted for the event.
+fn nobody() -> TrustAnchor<'static> {
+    TrustAnchor { subject: [][..].into(), subject_public_key_info: [][..].into(), name_constraints: None }
+}

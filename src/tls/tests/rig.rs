@@ -1,0 +1,322 @@
+//! What the tests need: pipes in memory, certificates made on the spot, and a server that echoes.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ::rustls::crypto::ring;
+use ::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use ::rustls::server::{ClientHello, ResolvesServerCert};
+use ::rustls::sign::CertifiedKey;
+use ::rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+
+use crate::error::Result;
+use crate::net::{Deadline, Transport};
+use crate::tls::rustls::provider;
+use crate::tls::{CertificateEvent, TlsSettings};
+
+pub(super) const HOST: &str = "mail.test";
+pub(super) const VERSIONS: [&SupportedProtocolVersion; 2] = [&::rustls::version::TLS12, &::rustls::version::TLS13];
+
+/// One end of a pipe. What hangs is ended after a minute.
+pub(super) struct Pipe {
+    input: Receiver<Vec<u8>>,
+    output: Option<Sender<Vec<u8>>>,
+    pending: io::Cursor<Vec<u8>>,
+    deadline: Deadline,
+}
+
+pub(super) fn pipe() -> (Pipe, Pipe) {
+    let ((left_out, right_in), (right_out, left_in)) = (channel(), channel());
+    let deadline = Deadline::hard(Instant::now() + Duration::from_secs(60));
+    let end = |input, output| Pipe { input, output: Some(output), pending: io::Cursor::default(), deadline };
+    (end(left_in, left_out), end(right_in, right_out))
+}
+
+impl Pipe {
+    /// Ends what this side says; it still hears.
+    pub(super) fn finish(&mut self) {
+        self.output = None;
+    }
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.pending.read(buf)?;
+        if n > 0 {
+            return Ok(n);
+        }
+        let left = self.deadline.at().map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+        match self.input.recv_timeout(left) {
+            Ok(bytes) => self.pending = io::Cursor::new(bytes),
+            Err(RecvTimeoutError::Timeout) => return Err(self.deadline.error()),
+            Err(RecvTimeoutError::Disconnected) => return Ok(0),
+        }
+        self.pending.read(buf)
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let output = self.output.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
+        output.send(buf.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for Pipe {
+    fn set_deadline(&mut self, deadline: Deadline) -> io::Result<()> {
+        self.deadline = deadline;
+        Ok(())
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        Some(([192, 0, 2, 1], 993).into())
+    }
+}
+
+/// Lets so many bytes through in each direction, then says `kind`; counts the system calls that it stands for.
+#[derive(Clone)]
+pub(super) struct Valve {
+    pub(super) reads: Arc<AtomicUsize>,
+    pub(super) writes: Arc<AtomicUsize>,
+    pub(super) calls: Arc<AtomicUsize>,
+    pub(super) kind: io::ErrorKind,
+}
+
+pub(super) struct Throttled {
+    inner: Pipe,
+    valve: Valve,
+}
+
+impl Valve {
+    pub(super) fn open(kind: io::ErrorKind) -> Self {
+        let all = || Arc::new(AtomicUsize::new(1 << 40));
+        Self { reads: all(), writes: all(), calls: Arc::default(), kind }
+    }
+
+    pub(super) fn on(&self, inner: Pipe) -> Throttled {
+        Throttled { inner, valve: self.clone() }
+    }
+
+    fn pass(&self, budget: &AtomicUsize, wanted: usize) -> io::Result<usize> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        match budget.load(Ordering::SeqCst).min(wanted) {
+            0 => Err(self.kind.into()),
+            n => Ok(n),
+        }
+    }
+}
+
+impl Read for Throttled {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.valve.pass(&self.valve.reads, buf.len())?;
+        let n = self.inner.read(&mut buf[..n])?;
+        self.valve.reads.fetch_sub(n, Ordering::SeqCst);
+        Ok(n)
+    }
+}
+
+impl Write for Throttled {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let n = self.valve.pass(&self.valve.writes, buf.len())?;
+        let n = self.inner.write(&buf[..n])?;
+        self.valve.writes.fetch_sub(n, Ordering::SeqCst);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for Throttled {
+    fn set_deadline(&mut self, deadline: Deadline) -> io::Result<()> {
+        self.inner.set_deadline(deadline)
+    }
+}
+
+/// A certificate authority.
+pub(super) struct Authority {
+    pub(super) der: CertificateDer<'static>,
+    pub(super) pem: String,
+    pub(super) issuer: Issuer<'static, KeyPair>,
+}
+
+pub(super) fn authority_params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+impl Authority {
+    pub(super) fn root(name: &str) -> Self {
+        let (params, key) = (authority_params(name), KeyPair::generate().unwrap());
+        let certificate = params.self_signed(&key).unwrap();
+        Self { der: certificate.der().clone(), pem: certificate.pem(), issuer: Issuer::new(params, key) }
+    }
+
+    pub(super) fn below(&self, params: CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Self { der: certificate.der().clone(), pem: certificate.pem(), issuer: Issuer::new(params, key) }
+    }
+
+    pub(super) fn issue(&self, params: &CertificateParams) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity { chain: vec![certificate.der().clone()], key }
+    }
+}
+
+/// A server's certificates and key.
+pub(super) struct Identity {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: KeyPair,
+}
+
+impl Identity {
+    pub(super) fn self_signed(params: &CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self { chain: vec![params.self_signed(&key).unwrap().der().clone()], key }
+    }
+
+    pub(super) fn with(mut self, intermediate: &Authority) -> Self {
+        self.chain.push(intermediate.der.clone());
+        self
+    }
+}
+
+pub(super) fn params(host: &str) -> CertificateParams {
+    let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, host);
+    params
+}
+
+pub(super) fn expired(mut params: CertificateParams) -> CertificateParams {
+    params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+    params
+}
+
+pub(super) fn early(mut params: CertificateParams) -> CertificateParams {
+    params.not_before = rcgen::date_time_ymd(2101, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2102, 1, 1);
+    params
+}
+
+/// A server; its clones and connections share their sessions.
+#[derive(Clone)]
+pub(super) struct Server {
+    config: Arc<ServerConfig>,
+    /// The name that the last client asked for.
+    pub(super) asked_for: Arc<Mutex<Option<String>>>,
+}
+
+#[derive(Debug)]
+struct Resolver {
+    key: Arc<CertifiedKey>,
+    asked_for: Arc<Mutex<Option<String>>>,
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        *self.asked_for.lock().unwrap() = hello.server_name().map(ToOwned::to_owned);
+        Some(Arc::clone(&self.key))
+    }
+}
+
+impl Server {
+    pub(super) fn new(identity: &Identity, version: &'static SupportedProtocolVersion) -> Self {
+        let key = PrivateKeyDer::Pkcs8(identity.key.serialize_der().into());
+        let key = ring::sign::any_supported_type(&key).unwrap();
+        let asked_for = Arc::<Mutex<Option<String>>>::default();
+        let key = Arc::new(CertifiedKey::new(identity.chain.clone(), key));
+        let resolver = Resolver { key, asked_for: Arc::clone(&asked_for) };
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols = vec![b"imap".to_vec()];
+        Self { config: Arc::new(config), asked_for }
+    }
+
+    /// Runs `session` in a thread; it gets the secured connection before the handshake.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        session: impl FnOnce(StreamOwned<ServerConnection, Pipe>) -> T + Send + 'static,
+    ) -> (Pipe, JoinHandle<T>) {
+        let (near, far) = pipe();
+        let connection = ServerConnection::new(Arc::clone(&self.config)).unwrap();
+        (near, std::thread::spawn(move || session(StreamOwned::new(connection, far))))
+    }
+
+    /// Sends back all it gets until the end, and returns it.
+    pub(super) fn echo(&self) -> (Pipe, JoinHandle<io::Result<Vec<u8>>>) {
+        self.run(|mut tls| {
+            let (mut all, mut block) = (Vec::new(), [0; 4096]);
+            loop {
+                match tls.read(&mut block)? {
+                    0 => return Ok(all),
+                    n => {
+                        all.extend_from_slice(&block[..n]);
+                        tls.write_all(&block[..n])?;
+                        tls.flush()?;
+                    }
+                }
+            }
+        })
+    }
+}
+
+/// Settings that trust these roots alone.
+pub(super) fn trusting(roots: &[&CertificateDer<'_>]) -> TlsSettings {
+    let mut settings = TlsSettings::new();
+    settings.set_system_roots(false);
+    for root in roots {
+        settings.add_root_der(root).unwrap();
+    }
+    settings
+}
+
+/// What an event handler saw.
+pub(super) type Seen = Arc<Mutex<Vec<CertificateEvent>>>;
+
+/// Settings with a handler that notes the event as it came and then decides.
+pub(super) fn with_event(
+    mut settings: TlsSettings,
+    decide: impl Fn(&mut CertificateEvent) + Send + Sync + 'static,
+) -> (TlsSettings, Seen) {
+    let seen = Seen::default();
+    let note = Arc::clone(&seen);
+    settings.set_handler(Some(Arc::new(move |event: &mut CertificateEvent| {
+        note.lock().unwrap().push(event.clone());
+        decide(event);
+    })));
+    (settings, seen)
+}
+
+pub(super) fn connect(settings: &TlsSettings, plain: impl Transport + 'static) -> Result<Box<dyn Transport>> {
+    settings.connection("mail.test:993", &[b"imap"])?.handshake(HOST, Box::new(plain))
+}
+
+/// Proves that the connection carries bytes in both directions.
+pub(super) fn ping(tls: &mut dyn Transport) {
+    tls.write_all(b"ping").unwrap();
+    tls.flush().unwrap();
+    let mut answer = [0; 4];
+    tls.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"ping");
+}

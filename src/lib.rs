@@ -9,6 +9,7 @@ mod net;
 pub mod ports;
 pub mod tls;
 mod tls_info;
+pub mod wire;
 
 pub use endpoint::{Endpoint, Host};
 pub use error::{Error, Phase, Rejection, Result, Severity};

@@ -1,0 +1,72 @@
+//! What ends a connection: each failure is told with what was being done and to whom, and closes.
+
+use std::io;
+
+use super::{Flaw, Wire};
+use crate::error::{Context, Error, LimitExceeded, ProtocolError, Timeout};
+
+impl Wire {
+    fn context(&self) -> Context {
+        let mut context = Context::new(self.phase, &self.settings.peer);
+        context.command = self.due.front().map_or("", |answer| answer.command);
+        context.outcome_unknown = self.due.iter().any(|answer| answer.changes_state);
+        context
+    }
+
+    /// Closes, since `error` leaves the connection in a state that nobody knows.
+    pub(crate) fn fail(&mut self, error: Error) -> Error {
+        self.close();
+        error
+    }
+
+    pub(super) fn broken(&mut self, source: io::Error) -> Error {
+        let at = self.context();
+        let error = match source.kind() {
+            _ if self.settings.interrupt.is_set() => Error::Interrupted,
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                let limit = self.stream.gate().left.is_zero().then(|| self.allowance(self.phase).0);
+                Error::Timeout(Box::new(Timeout { at, limit }))
+            }
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                Error::ConnectionLost(Box::new(at))
+            }
+            _ => Error::Io { at: Box::new(at), source },
+        };
+        self.fail(error)
+    }
+
+    pub(super) fn lost(&mut self) -> Error {
+        self.broken(io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// The server broke the protocol with the frame that was read last; closes the connection.
+    pub fn malformed(&mut self, what: &str) -> Error {
+        let received = lossy(self.frame());
+        self.protocol_error(what, received)
+    }
+
+    /// As [`malformed`](Self::malformed), for what a codec found.
+    pub fn flaw(&mut self, flaw: Flaw) -> Error {
+        match flaw {
+            Flaw::Malformed(what) => self.malformed(what),
+            Flaw::TooMuch { what, max } => self.too_much(what, max),
+        }
+    }
+
+    /// The server sent more than a limit allows; closes the connection.
+    pub fn too_much(&mut self, what: &'static str, max: u64) -> Error {
+        let at = self.context();
+        self.fail(Error::Limit(Box::new(LimitExceeded { at, what, max })))
+    }
+
+    pub(super) fn protocol_error(&mut self, what: &str, received: Box<str>) -> Error {
+        let received = self.scrub(&received).into();
+        let error = ProtocolError { at: self.context(), what: what.into(), received };
+        self.fail(Error::Protocol(Box::new(error)))
+    }
+}
+
+/// The first 512 bytes as text.
+pub(super) fn lossy(bytes: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(bytes.get(..512).unwrap_or(bytes)).trim_end().into()
+}

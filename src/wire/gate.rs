@@ -1,0 +1,82 @@
+//! What lies right under the buffers: the transport, with the time and the bytes of each read and write accounted for.
+//! Closed for a moment, it makes the buffer tell what it holds.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::net::{Clock, Closed, Deadline, Timeouts, Transport};
+
+pub(super) struct Gate {
+    pub(super) transport: Box<dyn Transport>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// While true, reading would block: nothing but what is buffered can be seen.
+    pub(super) shut: bool,
+    /// What is left for the phase; time outside of reads and writes is not charged.
+    pub(super) left: Duration,
+    /// Whether each byte buys time, at [`Timeouts::BODY_RATE`].
+    pub(super) credit: bool,
+    /// The end of everything.
+    pub(super) overall: Option<Instant>,
+    /// Until when a read may wait without harm.
+    pub(super) soft: Option<Instant>,
+    /// The transport cannot be given a deadline, and the caller said that this is fine.
+    pub(super) no_deadline: bool,
+}
+
+impl Gate {
+    pub(super) fn new(transport: Box<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
+        let left = Duration::ZERO;
+        Self { transport, clock, shut: false, left, credit: false, overall: None, soft: None, no_deadline: false }
+    }
+
+    /// Replaces the transport by one that is at its end.
+    pub(super) fn close(&mut self) -> Box<dyn Transport> {
+        std::mem::replace(&mut self.transport, Box::new(Closed))
+    }
+
+    fn deadline(&self, now: Instant) -> Deadline {
+        let hard = |at: Instant| Deadline::hard(self.overall.map_or(at, |overall| overall.min(at)));
+        match self.soft {
+            Some(at) if self.overall.is_none_or(|overall| at <= overall) => Deadline::soft(at),
+            Some(at) => hard(at),
+            None => now.checked_add(self.left).map_or(Deadline::NEVER, hard),
+        }
+    }
+
+    fn timed(&mut self, work: impl FnOnce(&mut dyn Transport) -> io::Result<usize>) -> io::Result<usize> {
+        let before = self.clock.now();
+        if !self.no_deadline {
+            self.transport.set_deadline(self.deadline(before))?;
+        }
+        let result = work(&mut *self.transport);
+        if self.soft.is_none() {
+            let spent = self.clock.now().saturating_duration_since(before);
+            self.left = self.left.saturating_sub(spent);
+        }
+        if let (Ok(bytes), true) = (&result, self.credit) {
+            let bytes = u32::try_from(*bytes).unwrap_or(u32::MAX);
+            self.left = self.left.saturating_add(Duration::from_secs(1) * bytes / Timeouts::BODY_RATE);
+        }
+        result
+    }
+}
+
+impl Read for Gate {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.shut {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.timed(|transport| transport.read(buf))
+    }
+}
+
+impl Write for Gate {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.timed(|transport| transport.write(buf))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.timed(|transport| transport.flush().map(|()| 0)).map(drop)
+    }
+}

@@ -1,0 +1,284 @@
+//! Composing what goes out. A group of commands, with the first block of a body that rides with them, goes out in one
+//! write, or not at all: a refused argument leaves no trace.
+
+use std::io::BufRead;
+use std::ops::Range;
+
+use zeroize::Zeroize;
+
+use super::dotted::{LineEnds, Stuffer, control};
+use super::transcript::Transcript;
+use super::{Answer, Ready, Wire};
+use crate::error::{Error, Phase, Result};
+
+/// Bodies go out in blocks of about this size.
+const BLOCK: usize = 32 << 10;
+
+/// Commands that are being composed. Dropping it forgets them.
+///
+/// ```
+/// # use mailconnect::wire::{Answer, Framer, Wire};
+/// # use mailconnect::Result;
+/// fn rename(wire: &mut Wire, to: &str, one_line: impl Framer + 'static) -> Result<()> {
+///     let mut group = wire.group();
+///     group.put("NAME ").text("name", to.as_bytes())?.end(Answer::new("NAME", one_line));
+///     group.send()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Group<'w> {
+    wire: &'w mut Wire,
+    answers: Vec<Answer>,
+    hidden: Vec<Range<usize>>,
+    /// Bytes of bodies that lie in the buffer, which a transcript does not show.
+    bodies: Vec<Range<usize>>,
+    /// Part of a body has gone out already.
+    spilled: bool,
+    /// A body was begun, which the server waits for: it must be ended, or the connection closed.
+    begun: bool,
+}
+
+/// How sending a body ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum BodyOutcome {
+    /// It is composed whole; what has not gone out yet goes with [`Group::send`].
+    Complete,
+    /// The server answered in the middle of it. Drop the group, read the answer and close.
+    Answered,
+}
+
+impl<'w> Group<'w> {
+    pub(super) fn new(wire: &'w mut Wire) -> Self {
+        wire.out.clear();
+        Self { wire, answers: Vec::new(), hidden: Vec::new(), bodies: Vec::new(), spilled: false, begun: false }
+    }
+
+    /// Appends a piece of the protocol's own text.
+    pub fn put(&mut self, text: &'static str) -> &mut Self {
+        self.wire.out.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    /// Appends a number.
+    pub fn number(&mut self, number: u64) -> &mut Self {
+        self.wire.out.extend_from_slice(number.to_string().as_bytes());
+        self
+    }
+
+    /// Appends an argument of the caller's.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if it holds CR, LF or NUL.
+    pub fn text(&mut self, argument: &'static str, text: &[u8]) -> Result<&mut Self> {
+        if let Some(offset) = control(text) {
+            return Err(Error::invalid(argument, format!("contains CR, LF or NUL at offset {offset}")));
+        }
+        self.wire.out.extend_from_slice(text);
+        Ok(self)
+    }
+
+    /// Appends a secret: an argument that no error, log or transcript ever shows, not even if the server repeats it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if it holds CR, LF or NUL.
+    pub fn secret(&mut self, argument: &'static str, secret: &[u8]) -> Result<&mut Self> {
+        let start = self.wire.out.len();
+        self.text(argument, secret)?;
+        self.hidden.push(start..self.wire.out.len());
+        self.wire.hide(secret);
+        Ok(self)
+    }
+
+    /// Appends bytes as they are: the content of a literal, whose count the command has told.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        let start = self.wire.out.len();
+        self.wire.out.extend_from_slice(bytes);
+        self.bodies.push(start..self.wire.out.len());
+        self
+    }
+
+    /// As [`bytes`](Self::bytes), for a secret.
+    pub fn secret_bytes(&mut self, secret: &[u8]) -> &mut Self {
+        self.wire.hide(secret);
+        self.bytes(secret)
+    }
+
+    /// Ends a command, whose answer is then due.
+    pub fn end(&mut self, answer: Answer) -> &mut Self {
+        self.answers.push(answer);
+        self.line()
+    }
+
+    /// Ends a line that is no command of its own: it continues one whose answer is due already.
+    pub fn line(&mut self) -> &mut Self {
+        self.put("\r\n")
+    }
+
+    /// The answer to a body: due after it, with no line of its own.
+    pub fn expect(&mut self, answer: Answer) -> &mut Self {
+        self.answers.push(answer);
+        self
+    }
+
+    /// Sends all of it in one write.
+    ///
+    /// # Errors
+    /// Those of the connection. A command that was not sent whole was not carried out.
+    pub fn send(mut self) -> Result<()> {
+        self.begun = false;
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let answers = std::mem::take(&mut self.answers);
+        let (hidden, bodies) = (std::mem::take(&mut self.hidden), std::mem::take(&mut self.bodies));
+        let result = self.wire.send(|transcript, out| show(transcript, out, &hidden, &bodies));
+        if !hidden.is_empty() {
+            self.wire.out.zeroize();
+        }
+        result?;
+        self.wire.due.extend(answers);
+        Ok(())
+    }
+
+    /// Appends a whole body with its final dot. Whatever is more than a block goes out at once, with the commands before
+    /// it; so put arguments that may be refused before it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a NUL or, under [`LineEnds::Strict`], a bad line end, and [`Error::Caller`] if
+    /// the reader fails. Either closes the connection, without the final dot.
+    pub fn dotted(&mut self, source: &mut dyn BufRead, line_ends: LineEnds) -> Result<BodyOutcome> {
+        let start = self.start_body();
+        let mut stuffer = Stuffer::new(line_ends);
+        let mut sent = 0;
+        loop {
+            let block = match read_block(source, BLOCK) {
+                Ok(block) => block,
+                Err(error) => return Err(self.wire.fail(error)),
+            };
+            let n = block.len();
+            let result = if n == 0 {
+                std::mem::replace(&mut stuffer, Stuffer::new(line_ends)).finish(&mut self.wire.out)
+            } else {
+                stuffer.push(block, &mut self.wire.out)
+            };
+            if let Err(bad) = result {
+                return Err(self.wire.fail(Error::invalid("body", bad.to_string())));
+            }
+            source.consume(n);
+            sent += n as u64;
+            if n == 0 {
+                return Ok(self.end_body(start, sent));
+            }
+            if self.wire.out.len() >= BLOCK && self.spill(start)? == BodyOutcome::Answered {
+                return Ok(BodyOutcome::Answered);
+            }
+        }
+    }
+
+    /// Appends exactly `size` bytes of `source`, as the command has announced.
+    ///
+    /// # Errors
+    /// [`Error::Caller`] if the reader fails or ends early, which closes the connection.
+    pub fn counted(&mut self, source: &mut dyn BufRead, size: u64) -> Result<BodyOutcome> {
+        let start = self.start_body();
+        let mut left = size;
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
+            let block = match read_block(source, most) {
+                Ok([]) => {
+                    let source = std::io::ErrorKind::UnexpectedEof.into();
+                    return Err(self
+                        .wire
+                        .fail(Error::Caller { what: "the reader of a body (it ended early)", source }));
+                }
+                Ok(block) => block,
+                Err(error) => return Err(self.wire.fail(error)),
+            };
+            let n = block.len();
+            self.wire.out.extend_from_slice(block);
+            source.consume(n);
+            left -= n as u64;
+            if self.wire.out.len() >= BLOCK && self.spill(start)? == BodyOutcome::Answered {
+                return Ok(BodyOutcome::Answered);
+            }
+        }
+        Ok(self.end_body(start, size))
+    }
+
+    fn start_body(&mut self) -> usize {
+        self.wire.enter(Phase::Body);
+        self.begun = true;
+        self.wire.out.len()
+    }
+
+    fn end_body(&mut self, start: usize, sent: u64) -> BodyOutcome {
+        let start = if self.spilled { 0 } else { start };
+        self.bodies.push(start..self.wire.out.len());
+        if self.wire.transcript.is_on() {
+            self.wire.transcript.tell(&super::TranscriptEvent::BodySent(sent));
+        }
+        BodyOutcome::Complete
+    }
+
+    /// Sends what lies in the buffer, after a look at whether the server has said something already: it may have had
+    /// enough.
+    fn spill(&mut self, start: usize) -> Result<BodyOutcome> {
+        if self.spilled && self.wire.due.is_empty() && self.wire.wait(self.wire.now())? != Ready::Nothing {
+            self.wire.out.clear();
+            self.begun = false;
+            return Ok(BodyOutcome::Answered);
+        }
+        let start = if self.spilled { 0 } else { start };
+        self.bodies.push(start..self.wire.out.len());
+        self.spilled = true;
+        self.flush()?;
+        Ok(BodyOutcome::Complete)
+    }
+}
+
+fn read_block(source: &mut dyn BufRead, most: usize) -> Result<&[u8]> {
+    // Asked until it stops being interrupted; the second call lends what the first has read.
+    loop {
+        match source.fill_buf() {
+            Ok(_) => break,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(Error::Caller { what: "the reader of a body", source }),
+        }
+    }
+    match source.fill_buf() {
+        Ok(block) => Ok(block.get(..most).unwrap_or(block)),
+        Err(source) => Err(Error::Caller { what: "the reader of a body", source }),
+    }
+}
+
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        if !self.hidden.is_empty() {
+            self.wire.out.zeroize();
+        }
+        self.wire.out.clear();
+        if self.begun {
+            self.wire.close();
+        }
+    }
+}
+
+/// Shows a group line by line, without what is hidden and without bodies.
+fn show(transcript: &Transcript, out: &[u8], hidden: &[Range<usize>], bodies: &[Range<usize>]) {
+    let mut text = Vec::with_capacity(out.len().min(4 << 10));
+    let mut at = 0;
+    let mut ranges: Vec<_> =
+        hidden.iter().map(|range| (range, true)).chain(bodies.iter().map(|range| (range, false))).collect();
+    ranges.sort_by_key(|(range, _)| range.start);
+    for (range, secret) in ranges {
+        text.extend_from_slice(out.get(at..range.start).unwrap_or_default());
+        text.extend_from_slice(if secret { b"[redacted]" } else { b"" });
+        at = range.end;
+    }
+    text.extend_from_slice(out.get(at..).unwrap_or_default());
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        transcript.sent(line);
+    }
+}

@@ -1,0 +1,410 @@
+//! The only buffer of plain text between a protocol and its transport: groups go out whole or not at all, answers come
+//! in as frames, bodies are lent in place, and every limit is checked while reading. It knows no protocol.
+//!
+//! What is still due (answers, the rest of a body) is state in here, kept before a byte is lent. So a cursor that is
+//! dropped or forgotten leaves a client that reads the rest away at the next command, or closes.
+
+mod body;
+mod buffers;
+mod dotted;
+mod fault;
+mod framer;
+mod gate;
+mod group;
+mod receive;
+mod transcript;
+
+pub use body::Body;
+pub use dotted::{BadBody, LineEnds, Stuffer};
+pub use framer::{Answer, Flaw, Framer, Need};
+pub use group::{BodyOutcome, Group};
+pub(crate) use transcript::Listener;
+pub use transcript::TranscriptEvent;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroize;
+
+use crate::error::{Error, Phase, Result};
+use crate::limits::Limits;
+use crate::net::{Clock, Interrupt, Registration, Timeouts, Transport};
+use crate::tls_info::TlsInfo;
+use body::Pending;
+use buffers::Buffers;
+use fault::lossy;
+use gate::Gate;
+use transcript::Transcript;
+
+/// Commands that may be unanswered at once, and the bytes of unread replies that neither side's buffers can be trusted
+/// to take more of (RFC 2920 4.1 speaks of a TCP window of 4 to 8 KiB).
+const WINDOW: (usize, usize) = (128, 8 << 10);
+
+/// Octets that an answer is taken for until longer ones were seen.
+const REPLY_ESTIMATE: usize = 64;
+
+/// Which part of an answer [`Wire::next_part`] has found. Its bytes are [`Wire::frame`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// A frame after which more of the same answer follows.
+    Frame,
+    /// A frame whose body follows: read it by [`Wire::body`].
+    Body,
+    /// The frame that ends the answer.
+    Last,
+}
+
+/// What [`Wire::wait`] has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ready {
+    /// The server has sent something.
+    Bytes,
+    /// The server has closed the connection.
+    Eof,
+    /// Neither, until then.
+    Nothing,
+}
+
+/// What a wire is made with.
+#[derive(Clone)]
+pub(crate) struct WireSettings {
+    pub(crate) peer: Arc<str>,
+    pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) listener: Option<Listener>,
+    /// The end of everything.
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) no_deadline: bool,
+    /// Whether the server may speak without being asked (IMAP).
+    pub(crate) unsolicited: bool,
+}
+
+/// The plain text of a connection. Protocols write [`Group`]s to it and read answers by [`next_part`](Self::next_part).
+///
+/// Any failure of it closes the connection for good: what is read after that cannot be half of an earlier answer.
+pub struct Wire {
+    stream: Buffers,
+    settings: WireSettings,
+    /// A frame that does not lie whole in the read buffer.
+    assembled: Vec<u8>,
+    /// Or the bytes at the head of the read buffer that are the frame.
+    lent: usize,
+    /// What is left of a body that is being received.
+    pending: Pending,
+    /// A CR that belongs to the body and is in the buffer no more.
+    cr_due: bool,
+    body_bytes: u64,
+    due: VecDeque<Answer>,
+    reply_estimate: usize,
+    out: Vec<u8>,
+    transcript: Transcript,
+    phase: Phase,
+    registration: Option<Registration>,
+    open: bool,
+}
+
+impl Wire {
+    pub(crate) fn new(transport: Box<dyn Transport>, settings: WireSettings) -> Self {
+        let mut gate = Gate::new(transport, settings.clock.clone());
+        gate.no_deadline = settings.no_deadline;
+        gate.overall = settings.deadline;
+        let transcript = Transcript::new(settings.listener.clone());
+        transcript.tell(&TranscriptEvent::Connected(&settings.peer));
+        let registration = Self::register(&settings.interrupt, &*gate.transport);
+        Self {
+            stream: Buffers::new(gate),
+            settings,
+            assembled: Vec::new(),
+            lent: 0,
+            pending: Pending::Nothing,
+            cr_due: false,
+            body_bytes: 0,
+            due: VecDeque::new(),
+            reply_estimate: REPLY_ESTIMATE,
+            out: Vec::new(),
+            transcript,
+            phase: Phase::Greeting,
+            registration,
+            open: true,
+        }
+    }
+
+    fn register(interrupt: &Interrupt, transport: &dyn Transport) -> Option<Registration> {
+        transport.shutdown_handle().map(|handle| interrupt.register(handle))
+    }
+
+    // ---- Facts ----
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
+    /// The time-outs in force.
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.settings.timeouts
+    }
+
+    /// The server as it was named: `mail.example.com:587`.
+    pub fn peer(&self) -> &str {
+        &self.settings.peer
+    }
+
+    /// True until a failure or [`close`](Self::close).
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// True if the link is encrypted.
+    pub fn is_secure(&self) -> bool {
+        self.tls().is_some()
+    }
+
+    /// True if the server is on this machine for sure, see [`Transport::is_local`].
+    pub fn is_local(&self) -> bool {
+        self.stream.gate().transport.is_local()
+    }
+
+    /// What was negotiated.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.stream.gate().transport.tls()
+    }
+
+    /// This end of the socket.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.stream.gate().transport.local_addr()
+    }
+
+    /// The other end of the socket.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.stream.gate().transport.peer_addr()
+    }
+
+    /// The time by the clock in force.
+    pub fn now(&self) -> Instant {
+        self.settings.clock.now()
+    }
+
+    // ---- Time ----
+
+    /// Starts a phase: from now on its time-out counts. Time outside of reads and writes is not charged.
+    pub fn enter(&mut self, phase: Phase) {
+        let (limit, credit) = self.allowance(phase);
+        let gate = self.stream.gate_mut();
+        (gate.left, gate.credit) = (limit, credit);
+        self.phase = phase;
+    }
+
+    fn allowance(&self, phase: Phase) -> (Duration, bool) {
+        let timeouts = &self.settings.timeouts;
+        match phase {
+            Phase::Resolve => (timeouts.resolve, false),
+            Phase::Connect => (timeouts.connect, false),
+            Phase::Handshake => (timeouts.handshake, false),
+            Phase::Greeting => (timeouts.greeting, false),
+            Phase::StartTls | Phase::Login => (timeouts.command, false),
+            // Long answers are bodies too: what makes progress gets more time.
+            Phase::Command => (timeouts.command, true),
+            Phase::Body => (timeouts.body, true),
+            Phase::FinalAnswer => (timeouts.final_answer, false),
+            Phase::Quit => (timeouts.close, false),
+        }
+    }
+
+    /// Bounds everything from now on; none for no bound.
+    pub(crate) fn set_overall(&mut self, deadline: Option<Instant>) {
+        self.settings.deadline = deadline;
+        self.stream.gate_mut().overall = deadline;
+    }
+
+    /// The deadline of a handshake that starts now.
+    pub(crate) fn handshake_deadline(&self) -> Option<Instant> {
+        let at = self.now().checked_add(self.settings.timeouts.handshake);
+        match (at, self.settings.deadline) {
+            (Some(at), Some(overall)) => Some(at.min(overall)),
+            (at, overall) => at.or(overall),
+        }
+    }
+
+    /// Waits until the server sends something or closes, or `until` is there. Nothing is lost by it: it is the one wait
+    /// that may end without harm. An `until` that has passed looks, and does not wait.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub fn wait(&mut self, until: Instant) -> Result<Ready> {
+        self.release();
+        if !self.buffered().is_empty() {
+            return Ok(Ready::Bytes);
+        }
+        if self.settings.no_deadline && until <= self.now() {
+            // Such a transport cannot look: it would wait.
+            return Ok(Ready::Nothing);
+        }
+        self.stream.gate_mut().soft = Some(until);
+        let result = self.stream.fill();
+        self.stream.gate_mut().soft = None;
+        match result {
+            Ok(0) if self.settings.interrupt.is_set() => Err(self.fail(Error::Interrupted)),
+            Ok(0) => Ok(Ready::Eof),
+            Ok(_) => Ok(Ready::Bytes),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Ready::Nothing),
+            Err(error) => Err(self.broken(error)),
+        }
+    }
+
+    /// True if what the server sends first is TLS: an alert or a handshake record. Waits for it, within the phase.
+    pub(crate) fn starts_with_tls(&mut self) -> Result<bool> {
+        self.fill()?;
+        Ok(matches!(self.buffered(), [0x15 | 0x16, 0x03, ..]))
+    }
+
+    // ---- Sending ----
+
+    /// Starts to compose a group of commands.
+    pub fn group(&mut self) -> Group<'_> {
+        Group::new(self)
+    }
+
+    /// How many more commands may be sent before an answer must be read, so that neither side ever blocks the other.
+    pub fn room(&self) -> usize {
+        let most = WINDOW.0.min(WINDOW.1 / self.reply_estimate).max(1);
+        most.saturating_sub(self.due.len())
+    }
+
+    /// An answer that is due for no command: a greeting.
+    pub fn expect(&mut self, answer: Answer) {
+        self.due.push_back(answer);
+    }
+
+    /// From here on the command that was sent last changes what the server keeps, as if its answer had been
+    /// [`changing`](Answer::changing): one that is sent in parts changes nothing before its last.
+    pub fn mark_changing(&mut self) {
+        if let Some(answer) = self.due.back_mut() {
+            answer.changes_state = true;
+        }
+    }
+
+    /// Keeps a secret, and its forms on the wire, out of every text from now on.
+    pub fn hide(&mut self, secret: &[u8]) {
+        self.transcript.hide(secret);
+    }
+
+    /// While true, what the server sends is not shown either: a challenge may be as secret as its answer.
+    pub fn hide_received(&mut self, hide: bool) {
+        self.transcript.hide_received = hide;
+    }
+
+    pub(crate) fn scrub(&self, text: &str) -> String {
+        self.transcript.scrub(text)
+    }
+
+    /// Sends what was composed. Bytes that the server sent for no command make it an error, since they would be taken
+    /// for the answer.
+    fn send(&mut self, shown: impl FnOnce(&Transcript, &[u8])) -> Result<()> {
+        if !self.open {
+            return Err(Error::Closed);
+        }
+        self.release();
+        if self.due.is_empty() && !self.settings.unsolicited && self.past_blank_lines() > 0 {
+            let received = lossy(self.buffered());
+            return Err(self.protocol_error("the server sent a reply to no command", received));
+        }
+        if self.transcript.is_on() {
+            shown(&self.transcript, &self.out);
+        }
+        let result = self.stream.write(&self.out);
+        self.out.clear();
+        result.map_err(|error| self.broken(error))
+    }
+
+    /// How much has arrived that is no blank line: some servers send one after a reply, and it answers nothing.
+    fn past_blank_lines(&mut self) -> usize {
+        let bytes = self.buffered();
+        let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let left = bytes.len() - blank;
+        self.stream.consume(blank);
+        left
+    }
+
+    // ---- Changing what lies below ----
+
+    /// Replaces the transport by one made of it: TLS, compression. If `make` fails the connection is gone.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] if one byte is left over that went through the old transport, even part of a line; what
+    /// `make` returns.
+    pub fn rewrap(&mut self, make: impl FnOnce(Box<dyn Transport>) -> Result<Box<dyn Transport>>) -> Result<()> {
+        if self.leftover() > 0 || !self.due.is_empty() || self.body_pending() {
+            let received = lossy(self.buffered());
+            return Err(
+                self.protocol_error("bytes are left over that came before the change of the transport", received)
+            );
+        }
+        let lower = self.stream.gate_mut().close();
+        let upper = make(lower).map_err(|error| self.fail(error))?;
+        self.stream.gate_mut().transport = upper;
+        Ok(())
+    }
+
+    /// How many bytes have arrived that no answer has taken.
+    pub(crate) fn leftover(&mut self) -> usize {
+        self.release();
+        self.buffered().len()
+    }
+
+    pub(crate) fn show_secured(&self) {
+        self.transcript.tell(&TranscriptEvent::Secured);
+    }
+
+    /// Ends the connection for good. Nothing unsent goes out, and nothing blocks.
+    pub fn close(&mut self) {
+        if self.open {
+            self.open = false;
+            self.transcript.tell(&TranscriptEvent::Closed);
+        }
+        drop(self.stream.gate_mut().close());
+        // The handle that interrupts holds the socket open.
+        self.registration = None;
+        self.due.clear();
+        self.pending = Pending::Nothing;
+        self.cr_due = false;
+        self.lent = 0;
+        self.assembled = Vec::new();
+        self.out.zeroize();
+        let left = self.stream.buffered().len();
+        self.stream.consume(left);
+    }
+
+    /// Says goodbye on the level of the transport, then closes.
+    pub(crate) fn finish(&mut self) {
+        // The peer may be gone already; whatever had to be said was said by the protocol.
+        let _ = self.stream.gate_mut().transport.close();
+        self.close();
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (peer, phase) = (&self.settings.peer, self.phase);
+        f.debug_struct("Wire")
+            .field("peer", peer)
+            .field("phase", &phase)
+            .field("open", &self.open)
+            .field("secure", &self.is_secure())
+            .field("answers_due", &self.due.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Wire {
+    /// What is unsent stays unsent.
+    fn drop(&mut self) {
+        drop(self.stream.gate_mut().close());
+    }
+}

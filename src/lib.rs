@@ -2,20 +2,27 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod client;
+mod connector;
 mod endpoint;
 mod error;
 mod limits;
 mod net;
 pub mod ports;
+mod protocol;
+pub mod sasl;
 pub mod tls;
 mod tls_info;
 pub mod wire;
 
+pub use client::Client;
+pub use connector::Connector;
 pub use endpoint::{Endpoint, Host};
 pub use error::{Error, Phase, Rejection, Result, Severity};
 pub use limits::Limits;
 pub use net::{Interrupt, Timeouts};
 pub use ports::Security;
+pub use protocol::Protocol;
 /// Byte streams: what a connection is made of, and until when they may wait.
 pub mod transport {
     pub use crate::net::{Clock, Closed, Deadline, ShutdownHandle, Socket, SystemClock, Target, Timed, Transport};

@@ -1,0 +1,316 @@
+//! One connection of any protocol: opening, upgrading, logging in, interrupting, closing. All of it exists once, here;
+//! protocols add their verbs. The upgrade is [`Client::start_tls`].
+
+mod opening;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::connector::Connector;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, NoMechanism, Phase, Result, StartTlsCause};
+use crate::net::{Deadline, Interrupt};
+use crate::protocol::Protocol;
+use crate::sasl::{self, Mechanism};
+use crate::tls_info::TlsInfo;
+use crate::wire::{Body, Ready, Wire};
+pub(crate) use opening::Target;
+
+/// A connection to a server, in the state that its verbs have brought it to. `SmtpClient`, `ImapClient` and `Pop3Client`
+/// are its three aliases.
+///
+/// After a time-out, a broken answer or an I/O error it is closed for good ([`is_open`](Self::is_open) is false); after
+/// a refusal (`550`, `NO`, `-ERR`) it goes on. Dropping it closes the socket and sends nothing.
+pub struct Client<P> {
+    wire: Wire,
+    protocol: P,
+    connector: Connector,
+    target: Target,
+    interrupt: Interrupt,
+    authenticated: bool,
+}
+
+impl<P: Protocol + Default> Client<P> {
+    /// Connects in plain text and reads the greeting; [`Connector::connect`] with default settings.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn connect(endpoint: impl TryInto<Endpoint, Error: Into<Error>>) -> Result<Self> {
+        Connector::new().connect(endpoint)
+    }
+
+    /// Connects with TLS from the first byte; [`Connector::connect_ssl`] with default settings.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn connect_ssl(endpoint: impl TryInto<Endpoint, Error: Into<Error>>) -> Result<Self> {
+        Connector::new().connect_ssl(endpoint)
+    }
+
+    /// Connects and upgrades before anything else; [`Connector::connect_start_tls`] with default settings.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn connect_start_tls(endpoint: impl TryInto<Endpoint, Error: Into<Error>>) -> Result<Self> {
+        Connector::new().connect_start_tls(endpoint)
+    }
+
+    /// Connects as the URL's scheme says; [`Connector::connect_url`] with default settings.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn connect_url(url: &str) -> Result<Self> {
+        Connector::new().connect_url(url)
+    }
+}
+
+impl<P: Protocol> Client<P> {
+    // ---- The upgrade ----
+
+    /// Upgrades the connection to TLS by the protocol's command (STARTTLS of RFC 3207 and RFC 9051 6.2.1, STLS of RFC
+    /// 2595). It succeeds, or it fails and the connection is closed: there is no third outcome. Everything that the
+    /// server said before is forgotten and asked again.
+    ///
+    /// # Errors
+    /// [`Error::StartTls`] for all that goes wrong. [`Error::WrongState`] if the link is encrypted already or after a
+    /// login, before a byte is sent; the client stays usable then.
+    pub fn start_tls(&mut self) -> Result<()> {
+        if !self.wire.is_open() {
+            return Err(Error::Closed);
+        }
+        if self.wire.is_secure() {
+            return Err(Error::WrongState("start_tls: the connection has TLS already"));
+        }
+        if self.authenticated {
+            return Err(Error::WrongState("start_tls: not after a login"));
+        }
+        self.protocol.can_start_tls()?;
+        self.upgrade().map_err(|error| {
+            self.wire.close();
+            let peer = &self.target.peer;
+            match self.interrupted(self.advise(error)) {
+                Error::Interrupted => Error::Interrupted,
+                error @ Error::StartTls(_) => error,
+                Error::Rejected(rejection) => Error::start_tls(peer, StartTlsCause::Refused(rejection)),
+                error => Error::start_tls(peer, StartTlsCause::Failed(Box::new(error))),
+            }
+        })
+    }
+
+    fn upgrade(&mut self) -> Result<()> {
+        self.wire.enter(Phase::StartTls);
+        self.wire.settle()?;
+        // An answer that is there before the question was asked is an attacker's.
+        if self.wire.wait(self.wire.now())? != Ready::Nothing {
+            return Err(Error::start_tls(&self.target.peer, StartTlsCause::EarlyAnswer));
+        }
+        self.protocol.request_tls(&mut self.wire)?;
+        // What follows the go-ahead in clear is an attacker's, even part of a line.
+        let leftover = self.wire.leftover();
+        if leftover > 0 {
+            return Err(Error::start_tls(&self.target.peer, StartTlsCause::EarlyData(leftover)));
+        }
+        self.handshake(&[])?;
+        self.protocol.reset();
+        self.wire.enter(Phase::Command);
+        self.protocol.secured(&mut self.wire)
+    }
+
+    fn handshake(&mut self, alpn: &[&[u8]]) -> Result<()> {
+        let settings = self.connector.settings();
+        let host = settings.server_name.clone().unwrap_or_else(|| self.target.host());
+        let tls = settings.tls.connection(&self.target.peer, alpn)?;
+        self.wire.enter(Phase::Handshake);
+        let deadline = self.wire.handshake_deadline().filter(|_| !settings.no_deadline);
+        self.wire.rewrap(|mut plain| {
+            if let Some(at) = deadline {
+                let failed = |source| Error::handshake(&host, source);
+                plain.set_deadline(Deadline::hard(at)).map_err(failed)?;
+            }
+            tls.handshake(&host, plain)
+        })?;
+        self.wire.show_secured();
+        Ok(())
+    }
+
+    // ---- Logging in ----
+
+    /// Logs in with the strongest mechanism on offer, once: PLAIN, then LOGIN, then the protocol's own command.
+    ///
+    /// # Errors
+    /// [`Error::InsecureLogin`] over a link that is neither encrypted nor local, before a byte is sent;
+    /// [`Error::NoMechanism`]; [`Error::Rejected`] if the server refuses, with the client still usable.
+    pub fn login(&mut self, user: &str, password: &str) -> Result<()> {
+        let mut plain = sasl::Plain::new(user, password)?;
+        let mut login = sasl::Login::new(user, password)?;
+        let offered = self.offered(password)?;
+        let strongest: [&mut dyn Mechanism; 2] = [&mut plain, &mut login];
+        for mechanism in strongest {
+            if offered.iter().any(|name| name.eq_ignore_ascii_case(mechanism.name())) {
+                return self.run(mechanism, &offered);
+            }
+        }
+        let result = self.during(Phase::Login, |protocol, wire| protocol.login(wire, user, password));
+        match result {
+            Err(Error::Unsupported(_)) => {
+                let possible = ["PLAIN", "LOGIN"].map(str::to_owned).to_vec();
+                let (peer, secure) = (self.target.peer.as_ref().into(), self.is_secure());
+                let error = NoMechanism { peer, offered, possible, secure };
+                Err(Error::NoMechanism(Box::new(error)))
+            }
+            result => {
+                self.authenticated |= result.is_ok();
+                result
+            }
+        }
+    }
+
+    /// Logs in with this mechanism, whatever the server offers.
+    ///
+    /// # Errors
+    /// [`Error::InsecureLogin`] as for [`login`](Self::login), whatever the mechanism: what is computed from a password
+    /// is worth as much to a thief; [`Error::Rejected`] if the server refuses.
+    pub fn authenticate(&mut self, mechanism: &mut dyn Mechanism) -> Result<()> {
+        let offered = self.offered("")?;
+        self.run(mechanism, &offered)
+    }
+
+    /// Rule 3, and what the server offers.
+    fn offered(&mut self, password: &str) -> Result<Vec<String>> {
+        if self.authenticated {
+            return Err(Error::WrongState("login: logged in already"));
+        }
+        let safe = self.wire.is_secure() || self.wire.is_local() || self.connector.settings().plaintext_auth;
+        if self.wire.is_open() && !safe {
+            return Err(Error::InsecureLogin(self.target.peer.as_ref().into()));
+        }
+        self.wire.hide(password.as_bytes());
+        self.during(Phase::Login, |protocol, wire| protocol.mechanisms(wire))
+    }
+
+    fn run(&mut self, mechanism: &mut dyn Mechanism, offered: &[String]) -> Result<()> {
+        let host = self.target.host();
+        let port = (self.target.port != 0).then_some(self.target.port);
+        let context = sasl::Context::new(P::SASL_SERVICE, &host, port, self.wire.is_secure(), offered);
+        let result = self.during(Phase::Login, |protocol, wire| protocol.authenticate(wire, mechanism, &context));
+        self.wire.hide_received(false);
+        self.authenticated |= result.is_ok();
+        result
+    }
+
+    // ---- Facts ----
+
+    /// True until a failure closes the client.
+    pub fn is_open(&self) -> bool {
+        self.wire.is_open()
+    }
+
+    /// True if the link is encrypted.
+    pub fn is_secure(&self) -> bool {
+        self.wire.is_secure()
+    }
+
+    /// True after a log-in by this client.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated
+    }
+
+    /// What the TLS handshake negotiated; none before it.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.wire.tls()
+    }
+
+    /// The protocol's own state.
+    pub fn protocol(&self) -> &P {
+        &self.protocol
+    }
+
+    /// What ends a blocked call of this client from another thread. If the connector was given one, it is that.
+    pub fn interrupt_handle(&self) -> Interrupt {
+        self.interrupt.clone()
+    }
+
+    /// Bounds all that this client does from now on, beside the time-outs of each phase; none for no bound.
+    pub fn set_deadline(&mut self, deadline: impl Into<Option<Duration>>) {
+        let at = deadline.into().and_then(|deadline| self.wire.now().checked_add(deadline));
+        self.wire.set_overall(at);
+    }
+
+    // ---- For protocols ----
+
+    /// Runs one command of a protocol: reads away what an earlier one left unread, starts the command's time-out, and
+    /// closes the client on a fatal error.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::Closed`].
+    pub fn exchange<T>(&mut self, work: impl FnOnce(&mut P, &mut Wire) -> Result<T>) -> Result<T> {
+        self.during(Phase::Command, work)
+    }
+
+    /// Goes on with a command whose answer is being read by a cursor: as [`exchange`](Self::exchange), but nothing is
+    /// read away and no time-out starts again.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::Closed`].
+    pub fn proceed<T>(&mut self, work: impl FnOnce(&mut P, &mut Wire) -> Result<T>) -> Result<T> {
+        if !self.wire.is_open() {
+            return Err(Error::Closed);
+        }
+        let result = work(&mut self.protocol, &mut self.wire);
+        self.guard(result)
+    }
+
+    /// The bytes of the part that was read last, see [`Wire::frame`].
+    pub fn frame(&mut self) -> &[u8] {
+        self.wire.frame()
+    }
+
+    /// The body that follows the part that was read last, see [`Wire::body`].
+    pub fn body(&mut self) -> Body<'_> {
+        self.wire.body()
+    }
+
+    fn during<T>(&mut self, phase: Phase, work: impl FnOnce(&mut P, &mut Wire) -> Result<T>) -> Result<T> {
+        self.proceed(|protocol, wire| {
+            wire.enter(phase);
+            wire.settle()?;
+            work(protocol, wire)
+        })
+    }
+
+    /// Every error on its way out: closes on a fatal one, and takes out secrets that a server has repeated.
+    fn guard<T>(&mut self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| {
+            if error.is_fatal() {
+                self.wire.close();
+            }
+            self.interrupted(error).scrubbed(&|text| self.wire.scrub(text))
+        })
+    }
+
+    fn interrupted(&self, error: Error) -> Error {
+        if error.is_fatal() && self.interrupt.is_set() { Error::Interrupted } else { error }
+    }
+
+    // ---- The end ----
+
+    /// Says goodbye (QUIT, LOGOUT) and closes. Dropping a client only closes the socket.
+    ///
+    /// # Errors
+    /// POP3: deletions are done only if this returns `Ok`. Others: a goodbye that was refused.
+    pub fn quit(mut self) -> Result<()> {
+        let result = self.during(Phase::Quit, |protocol, wire| protocol.quit(wire));
+        self.wire.finish();
+        result
+    }
+}
+
+impl<P: Protocol> fmt::Debug for Client<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("wire", &self.wire)
+            .field("authenticated", &self.authenticated)
+            .field("protocol", &self.protocol)
+            .finish()
+    }
+}

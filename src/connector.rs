@@ -1,0 +1,364 @@
+//! The settings of connections, neutral to protocols, and the verbs that open them.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::client::{Client, Target as Opening};
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::net::{Clock, Interrupt, SystemClock, Target, Timeouts, Transport};
+use crate::ports::Security;
+use crate::protocol::Protocol;
+use crate::tls::{CertificateEvent, Tls, TlsBackend, TlsSettings};
+use crate::wire::{Listener, TranscriptEvent};
+
+pub(crate) type Dialer = Arc<dyn Fn(&Target<'_>) -> std::io::Result<Box<dyn Transport>> + Send + Sync>;
+
+/// The settings of connections, and the verbs that open them. Cheap to clone; clones share their TLS caches.
+///
+/// ```
+/// use mailconnect::{Connector, SmtpClient};
+/// # fn main() -> mailconnect::Result<()> {
+/// // A test rig with certificates of its own: accepted on purpose, and only here.
+/// let rig = Connector::new().server_certificate_validate(|event| event.is_valid = true);
+/// # let server = mailconnect::testing::Server::smtp().start().unwrap();
+/// # let endpoint = server.endpoint();
+/// # /*
+/// let endpoint = "localhost:2525";
+/// # */
+/// let smtp: SmtpClient = rig.connect_start_tls(endpoint)?;
+/// # smtp.quit()
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Connector {
+    settings: Arc<Settings>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) timeouts: Timeouts,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) limits: Limits,
+    pub(crate) tls: TlsSettings,
+    pub(crate) server_name: Option<String>,
+    pub(crate) local_address: Option<IpAddr>,
+    pub(crate) keepalive: Option<Duration>,
+    pub(crate) dialer: Option<Dialer>,
+    pub(crate) interrupt: Option<Interrupt>,
+    pub(crate) listener: Option<Listener>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) plaintext_auth: bool,
+    pub(crate) no_deadline: bool,
+}
+
+impl Default for Connector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Connector {
+    /// The default settings: a clone of one process-wide connector, so that what TLS caches is shared.
+    pub fn new() -> Self {
+        static DEFAULT: OnceLock<Connector> = OnceLock::new();
+        DEFAULT.get_or_init(|| Self { settings: Arc::new(Settings::new()) }).clone()
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
+        self
+    }
+
+    // ---- Settings ----
+
+    /// How long each phase may take. Default: [`Timeouts::default`].
+    #[must_use]
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        self.with(|settings| settings.timeouts = timeouts)
+    }
+
+    /// How long a client may live in all, from the start of the verb that opens it. Default: no bound. A client's own can
+    /// be moved later by [`Client::set_deadline`].
+    #[must_use]
+    pub fn deadline(self, deadline: Duration) -> Self {
+        self.with(|settings| settings.deadline = Some(deadline))
+    }
+
+    /// How much a server may send. Default: [`Limits::default`].
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        self.with(|settings| settings.limits = limits)
+    }
+
+    /// Which TLS library does the work. Default: rustls where it is compiled in, else the platform's.
+    #[must_use]
+    pub fn tls_backend(self, backend: TlsBackend) -> Self {
+        self.with(|settings| settings.tls.set_backend(backend))
+    }
+
+    /// A TLS of the caller's own instead of the back ends of this crate. No other TLS setting concerns it: it checks the
+    /// certificate.
+    #[must_use]
+    pub fn tls(self, tls: impl Tls + 'static) -> Self {
+        self.with(|settings| settings.tls.set_custom(Arc::new(tls)))
+    }
+
+    /// The event: `handler` sees every server's certificate, what is wrong with it and the default verdict, and may
+    /// change the verdict by setting `event.is_valid`. Setting it again replaces it. Session resumption is off while it
+    /// is set, so that it is never skipped.
+    ///
+    /// ```
+    /// use mailconnect::{Connector, tls::CertificateErrors};
+    /// let lenient = Connector::new().server_certificate_validate(|event| {
+    ///     // The box under the desk: its certificate is self-signed, and nothing else may be wrong.
+    ///     if event.host() == "mail.lan" && event.errors() == CertificateErrors::SELF_SIGNED | CertificateErrors::UNKNOWN_ISSUER {
+    ///         event.is_valid = true;
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn server_certificate_validate(self, handler: impl Fn(&mut CertificateEvent) + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.tls.set_handler(Some(Arc::new(handler))))
+    }
+
+    /// Trusts these root certificates too, in PEM: as many as the text holds.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] with the line of what cannot be read, or if there is none in it.
+    pub fn root_certificates_pem(mut self, pem: &[u8]) -> Result<Self> {
+        Arc::make_mut(&mut self.settings).tls.add_roots_pem(pem)?;
+        Ok(self)
+    }
+
+    /// Trusts this root certificate too, in DER.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if it cannot be read.
+    pub fn root_certificate_der(mut self, der: &[u8]) -> Result<Self> {
+        Arc::make_mut(&mut self.settings).tls.add_root_der(der)?;
+        Ok(self)
+    }
+
+    /// Whether the system's root certificates are trusted. Default: true.
+    #[must_use]
+    pub fn system_roots(self, trusted: bool) -> Self {
+        self.with(|settings| settings.tls.set_system_roots(trusted))
+    }
+
+    /// The name that the server's certificate must be for, where it is not the host that is dialled.
+    #[must_use]
+    pub fn server_name(self, name: impl Into<String>) -> Self {
+        self.with(|settings| settings.server_name = Some(name.into()))
+    }
+
+    /// The address of this machine to connect from. Default: the system chooses.
+    #[must_use]
+    pub fn local_address(self, address: IpAddr) -> Self {
+        self.with(|settings| settings.local_address = Some(address))
+    }
+
+    /// After how much silence TCP asks whether the other end is still there. Default: never.
+    #[must_use]
+    pub fn keepalive(self, idle: Duration) -> Self {
+        self.with(|settings| settings.keepalive = Some(idle))
+    }
+
+    /// How to connect, instead of TCP: a proxy, a tunnel. What it returns never counts as local.
+    #[must_use]
+    pub fn dialer(
+        self,
+        dialer: impl Fn(&Target<'_>) -> std::io::Result<Box<dyn Transport>> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|settings| settings.dialer = Some(Arc::new(dialer)))
+    }
+
+    /// Ends resolving, dialling, the handshake and every later call of every client that this connector opens. Default:
+    /// each client has one of its own, [`Client::interrupt_handle`].
+    #[must_use]
+    pub fn interrupt(self, interrupt: Interrupt) -> Self {
+        self.with(|settings| settings.interrupt = Some(interrupt))
+    }
+
+    /// Tells `listener` every line that goes over the wire, without secrets and bodies.
+    ///
+    /// ```
+    /// let chatty = mailconnect::Connector::new().transcript(|line| println!("{line}"));
+    /// ```
+    #[must_use]
+    pub fn transcript(self, listener: impl Fn(&TranscriptEvent<'_>) + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.listener = Some(Arc::new(listener)))
+    }
+
+    /// Where the time comes from. For tests.
+    #[must_use]
+    pub fn clock(self, clock: impl Clock + 'static) -> Self {
+        self.with(|settings| settings.clock = Arc::new(clock))
+    }
+
+    /// Lets passwords go over unencrypted links to other machines, where anybody on the way can read them. Default:
+    /// false.
+    #[must_use]
+    pub fn danger_plaintext_auth(self, allowed: bool) -> Self {
+        self.with(|settings| settings.plaintext_auth = allowed)
+    }
+
+    /// Takes transports in [`over`](Self::over) that cannot end a read in time, so that a silent server hangs the
+    /// program. Default: false.
+    #[must_use]
+    pub fn danger_no_deadline(self, allowed: bool) -> Self {
+        self.with(|settings| settings.no_deadline = allowed)
+    }
+
+    // ---- Verbs ----
+
+    /// Connects in plain text and reads the greeting. Logging in is refused before [`Client::start_tls`], unless the
+    /// server is on this machine.
+    ///
+    /// # Errors
+    /// [`Error::Resolve`], [`Error::Connect`], [`Error::Timeout`], those of the greeting.
+    pub fn connect<P: Protocol + Default>(
+        &self,
+        endpoint: impl TryInto<Endpoint, Error: Into<Error>>,
+    ) -> Result<Client<P>> {
+        self.open(P::default(), endpoint, Security::Plain)
+    }
+
+    /// Connects with TLS from the first byte.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and [`Error::Certificate`], [`Error::Handshake`], [`Error::WrongMode`].
+    pub fn connect_ssl<P: Protocol + Default>(
+        &self,
+        endpoint: impl TryInto<Endpoint, Error: Into<Error>>,
+    ) -> Result<Client<P>> {
+        self.open(P::default(), endpoint, Security::Tls)
+    }
+
+    /// Connects in plain text and upgrades before anything else; never hands out a plain client.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and [`Error::StartTls`].
+    pub fn connect_start_tls<P: Protocol + Default>(
+        &self,
+        endpoint: impl TryInto<Endpoint, Error: Into<Error>>,
+    ) -> Result<Client<P>> {
+        self.open(P::default(), endpoint, Security::StartTls)
+    }
+
+    /// Connects as the URL's scheme says: `imaps` is TLS from the first byte, `imap` is STARTTLS, required, and
+    /// `imap+insecure` is plain text. The same for `smtp` and `pop3`.
+    ///
+    /// # Errors
+    /// As the other verbs, and [`Error::InvalidArgument`] for a URL that is not of this protocol.
+    pub fn connect_url<P: Protocol + Default>(&self, url: &str) -> Result<Client<P>> {
+        let endpoint = Endpoint::try_from(url)?;
+        let security = endpoint.security(P::SCHEMES)?;
+        let security = security.ok_or_else(|| Error::invalid("url", "has no scheme such as imaps://"))?;
+        self.open(P::default(), endpoint, security)
+    }
+
+    /// Tries the protocol's secure ways in order (SMTP: 465 with TLS, then 587 with STARTTLS) until one connects. Never
+    /// falls back to plain text, and not at all once a server has answered: a bad certificate is an error.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the endpoint has a port; else those of the way that was tried last.
+    pub fn connect_auto<P: Protocol + Default>(
+        &self,
+        endpoint: impl TryInto<Endpoint, Error: Into<Error>>,
+    ) -> Result<Client<P>> {
+        let endpoint: Endpoint = endpoint.try_into().map_err(Into::into)?;
+        if endpoint.port().is_some() || endpoint.scheme().is_some() {
+            return Err(Error::invalid("endpoint", "connect_auto takes a host and chooses the port itself"));
+        }
+        let mut last = Error::unsupported(format!("{} has no ports to try", P::NAME));
+        for &(port, security) in P::ROUTES {
+            match self.open(P::default(), endpoint.clone().or_port(Some(port)), security) {
+                Err(error @ Error::Connect(_)) => last = error,
+                result => return result,
+            }
+        }
+        Err(last)
+    }
+
+    /// Connects with the protocol's own options.
+    ///
+    /// ```
+    /// # fn main() -> mailconnect::Result<()> {
+    /// # let server = mailconnect::testing::Server::imap().start().unwrap();
+    /// # let endpoint = server.endpoint();
+    /// use mailconnect::{Connector, Security, imap::Imap};
+    /// let imap = Connector::new().open(Imap::new().allow_preauth(false), endpoint, Security::Plain)?;
+    /// # imap.quit()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As the verb of that security.
+    pub fn open<P: Protocol>(
+        &self,
+        protocol: P,
+        endpoint: impl TryInto<Endpoint, Error: Into<Error>>,
+        security: Security,
+    ) -> Result<Client<P>> {
+        let endpoint = endpoint.try_into().map_err(Into::into)?;
+        Client::open(self.clone(), protocol, Opening::new::<P>(endpoint, security)?)
+    }
+
+    /// Talks over a transport that is connected already: a tunnel, a socket that was handed over, a script in a test. It
+    /// never counts as local.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the transport cannot end a read in time and
+    /// [`danger_no_deadline`](Self::danger_no_deadline) is not set; else as [`open`](Self::open).
+    pub fn over<P: Protocol>(
+        &self,
+        protocol: P,
+        transport: impl Transport + 'static,
+        endpoint: impl TryInto<Endpoint, Error: Into<Error>>,
+        security: Security,
+    ) -> Result<Client<P>> {
+        let endpoint = endpoint.try_into().map_err(Into::into)?;
+        Client::over(self.clone(), protocol, Box::new(transport), Opening::new::<P>(endpoint, security)?)
+    }
+}
+
+impl Settings {
+    fn new() -> Self {
+        Self {
+            timeouts: Timeouts::default(),
+            deadline: None,
+            limits: Limits::default(),
+            tls: TlsSettings::new(),
+            server_name: None,
+            local_address: None,
+            keepalive: None,
+            dialer: None,
+            interrupt: None,
+            listener: None,
+            clock: Arc::new(SystemClock),
+            plaintext_auth: false,
+            no_deadline: false,
+        }
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = self.settings();
+        f.debug_struct("Connector")
+            .field("timeouts", &settings.timeouts)
+            .field("deadline", &settings.deadline)
+            .field("tls", &settings.tls)
+            .field("server_name", &settings.server_name)
+            .field("danger_plaintext_auth", &settings.plaintext_auth)
+            .finish_non_exhaustive()
+    }
+}

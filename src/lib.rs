@@ -11,6 +11,8 @@ mod net;
 pub mod ports;
 mod protocol;
 pub mod sasl;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod tls;
 mod tls_info;
 pub mod wire;

@@ -1,0 +1,353 @@
+//! A script while it plays: one cursor for what the client has sent, one for what it has read. It never waits.
+
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+use super::{Chunking, VirtualClock};
+
+/// What the stand-in client says where TLS begins, in the shape of a handshake record.
+pub(super) const CLIENT_HELLO: &[u8] = b"\x16\x03\x01stand-in";
+/// The stand-in server's answer.
+pub(super) const SERVER_HELLO: &[u8] = b"\x16\x03\x03stand-in";
+
+/// Unplayed steps that are shown; more would only hide the first.
+const SHOWN_STEPS: usize = 8;
+/// Bytes of a step that are shown.
+const SHOWN_BYTES: usize = 200;
+
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Server(Vec<u8>),
+    Client(Vec<u8>),
+    Eof,
+    Reset,
+    Stall,
+    Pause(Duration),
+    Drip(Duration),
+    Wait,
+    Tls,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Cursor {
+    step: usize,
+    offset: usize,
+}
+
+impl Cursor {
+    fn next_step(&mut self) {
+        *self = Self { step: self.step + 1, offset: 0 };
+    }
+}
+
+/// What the script wants of the client's next byte.
+enum Due<'a> {
+    Bytes(&'a [u8]),
+    Tls,
+    Unread,
+    Closed,
+    Nothing,
+}
+
+pub(super) struct Play {
+    /// The line in the text form (0 without one) and the step.
+    steps: Vec<(usize, Step)>,
+    chunking: Chunking,
+    reader: Cursor,
+    writer: Cursor,
+    /// What the server sends next can be read from then on, by the clock's `elapsed`.
+    ready_at: Duration,
+    /// Between two bytes; zero unless dripping.
+    interval: Duration,
+    pub(super) clock: VirtualClock,
+    pub(super) read_timeout: Option<Duration>,
+    pub(super) nonblocking: bool,
+    pub(super) shut_down: bool,
+    pub(super) error: Option<String>,
+    pub(super) sent: Vec<u8>,
+    pub(super) writes: usize,
+}
+
+impl Play {
+    pub(super) fn new(steps: Vec<(usize, Step)>, chunking: Chunking) -> Self {
+        let mut play = Self {
+            steps,
+            chunking,
+            reader: Cursor::default(),
+            writer: Cursor::default(),
+            ready_at: Duration::ZERO,
+            interval: Duration::ZERO,
+            clock: VirtualClock::new(),
+            read_timeout: None,
+            nonblocking: false,
+            shut_down: false,
+            error: None,
+            sent: Vec::new(),
+            writes: 0,
+        };
+        play.settle();
+        play
+    }
+
+    pub(super) fn send(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.check()?;
+        if self.shut_down {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        if buf == CLIENT_HELLO {
+            return self.begin_tls().map(|()| buf.len());
+        }
+        let mut rest = buf;
+        while !rest.is_empty() {
+            let taken = match self.due() {
+                Due::Bytes(expected) => {
+                    let length = expected.len().min(rest.len());
+                    let same = expected.iter().zip(rest).take_while(|(a, b)| a == b).count();
+                    if same < length {
+                        return Err(self.mismatch(buf, rest, same));
+                    }
+                    length
+                }
+                Due::Closed if rest.len() < buf.len() => break,
+                Due::Closed => return Err(io::ErrorKind::BrokenPipe.into()),
+                Due::Tls => return Err(self.refuse(buf, rest, "the client sends in clear where TLS is due")),
+                Due::Unread => return Err(self.refuse(buf, rest, "the client sends before it has read the answer")),
+                Due::Nothing => return Err(self.refuse(buf, rest, "the client sends more than the script has")),
+            };
+            self.writer.offset += taken;
+            rest = rest.get(taken..).unwrap_or_default();
+            self.settle();
+        }
+        let taken = buf.len() - rest.len();
+        self.record(buf.get(..taken).unwrap_or_default());
+        Ok(taken)
+    }
+
+    pub(super) fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.check()?;
+        if self.shut_down || buf.is_empty() {
+            return Ok(0);
+        }
+        self.settle();
+        let end = match self.steps.get(self.reader.step) {
+            Some((_, Step::Eof)) => Some(Ok(0)),
+            Some((_, Step::Reset)) => Some(Err(io::ErrorKind::ConnectionReset.into())),
+            _ => None,
+        };
+        if end.is_none() && self.readable().is_empty() {
+            return Err(self.nothing());
+        }
+        self.pass_time()?;
+        end.unwrap_or_else(|| Ok(self.take(buf)))
+    }
+
+    fn take(&mut self, buf: &mut [u8]) -> usize {
+        let mut total = 0;
+        loop {
+            let pieces = self.chunking != Chunking::Whole || self.interval > Duration::ZERO;
+            if total > 0 && (pieces || self.ready_at > self.clock.elapsed()) {
+                return total;
+            }
+            let available = self.readable();
+            let length = match self.chunking {
+                _ if self.interval > Duration::ZERO => 1,
+                Chunking::Whole => available.len(),
+                Chunking::Lines => memchr::memchr(b'\n', available).map_or(available.len(), |at| at + 1),
+                Chunking::Bytes => 1,
+            };
+            let room = buf.get_mut(total..).unwrap_or_default();
+            let length = length.min(available.len()).min(room.len());
+            if length == 0 {
+                return total;
+            }
+            room.iter_mut().zip(available).take(length).for_each(|(to, from)| *to = *from);
+            total += length;
+            self.reader.offset += length;
+            self.ready_at = self.clock.elapsed().saturating_add(self.interval);
+            self.settle();
+        }
+    }
+
+    /// What the server has sent and the client has not read, as far as one step goes.
+    fn readable(&self) -> &[u8] {
+        let bytes = match self.steps.get(self.reader.step) {
+            Some((_, Step::Server(bytes))) => bytes,
+            Some((_, Step::Tls)) if self.writer.step > self.reader.step => SERVER_HELLO,
+            _ => return &[],
+        };
+        bytes.get(self.reader.offset..).unwrap_or_default()
+    }
+
+    /// Moves both cursors past all that is done.
+    fn settle(&mut self) {
+        loop {
+            match self.steps.get(self.reader.step) {
+                Some((_, Step::Server(bytes))) if self.reader.offset >= bytes.len() => {}
+                Some((_, Step::Tls)) if self.writer.step > self.reader.step && self.readable().is_empty() => {}
+                Some((_, Step::Client(_))) if self.client_is_past(self.reader.step) => {}
+                Some((_, Step::Pause(time))) => {
+                    self.ready_at = self.ready_at.max(self.clock.elapsed()).saturating_add(*time);
+                }
+                Some((_, Step::Drip(interval))) => self.interval = *interval,
+                Some((_, Step::Wait)) => {}
+                _ => break,
+            }
+            self.reader.next_step();
+        }
+        while let Some((_, step)) = self.steps.get(self.writer.step) {
+            match step {
+                Step::Client(bytes) if self.writer.offset < bytes.len() => break,
+                Step::Wait if self.reader.step <= self.writer.step => break,
+                Step::Tls => break,
+                _ => self.writer.next_step(),
+            }
+        }
+    }
+
+    fn client_is_past(&self, index: usize) -> bool {
+        let length = match self.steps.get(index) {
+            Some((_, Step::Client(bytes))) => bytes.len(),
+            _ => 0,
+        };
+        self.writer.step > index || (self.writer.step == index && self.writer.offset >= length)
+    }
+
+    fn due(&self) -> Due<'_> {
+        match self.steps.get(self.writer.step) {
+            Some((_, Step::Client(bytes))) => Due::Bytes(bytes.get(self.writer.offset..).unwrap_or_default()),
+            Some((_, Step::Tls)) => Due::Tls,
+            Some(_) => Due::Unread,
+            None if self.steps.iter().any(|(_, step)| matches!(step, Step::Eof | Step::Reset)) => Due::Closed,
+            None => Due::Nothing,
+        }
+    }
+
+    /// Where the script is not at TLS but has something to read, a real server would take the hello for nonsense and
+    /// a real client would see that answer: so will the stand-in.
+    fn begin_tls(&mut self) -> io::Result<()> {
+        if matches!(self.due(), Due::Tls) {
+            self.writer.next_step();
+            self.settle();
+            return Ok(());
+        }
+        let ended = matches!(self.steps.get(self.reader.step), Some((_, Step::Eof | Step::Reset | Step::Stall)));
+        if ended || !self.readable().is_empty() {
+            return Ok(());
+        }
+        let at = self.place(self.writer.step);
+        Err(self.fail(format!("{at}: the client begins TLS where the script does not")))
+    }
+
+    /// Lets the time pass until the next byte is there, or until the reader's patience ends.
+    fn pass_time(&mut self) -> io::Result<()> {
+        let wait = self.ready_at.saturating_sub(self.clock.elapsed());
+        if wait > Duration::ZERO {
+            let patience = if self.nonblocking { Duration::ZERO } else { self.read_timeout.unwrap_or(Duration::MAX) };
+            self.clock.advance(wait.min(patience));
+            if patience < wait {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn nothing(&mut self) -> io::Error {
+        if !self.nonblocking {
+            let Some(timeout) = self.read_timeout else {
+                let at = self.place(self.reader.step);
+                let tls = matches!(self.steps.get(self.reader.step), Some((_, Step::Tls)));
+                let what =
+                    if tls { "reads in clear where TLS is due" } else { "would wait for ever, with no time-out" };
+                return self.fail(format!("{at}: the client {what}"));
+            };
+            self.clock.advance(timeout);
+        }
+        io::ErrorKind::WouldBlock.into()
+    }
+
+    fn record(&mut self, bytes: &[u8]) {
+        self.writes += 1;
+        self.sent.extend_from_slice(bytes);
+    }
+
+    fn check(&self) -> io::Result<()> {
+        self.error.as_ref().map_or(Ok(()), |error| Err(io::Error::new(io::ErrorKind::InvalidData, error.clone())))
+    }
+
+    fn fail(&mut self, error: String) -> io::Error {
+        self.error = Some(error.clone());
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    }
+
+    fn refuse(&mut self, buf: &[u8], rest: &[u8], why: &str) -> io::Error {
+        self.record(buf);
+        let at = self.place(self.writer.step);
+        self.fail(format!("{at}: {why}\n       got: \"{}\"", shown(rest)))
+    }
+
+    fn mismatch(&mut self, buf: &[u8], rest: &[u8], same: usize) -> io::Error {
+        self.record(buf);
+        let Some((_, Step::Client(expected))) = self.steps.get(self.writer.step) else {
+            return io::ErrorKind::InvalidData.into();
+        };
+        let before = expected.get(..self.writer.offset).unwrap_or_default();
+        let got = [before, rest].concat();
+        let position = before.len() + same;
+        let (from, cut) = if position > SHOWN_BYTES / 2 { (position - SHOWN_BYTES / 2, "..") } else { (0, "") };
+        let part = |bytes: &[u8], to: usize| shown(bytes.get(from..to.min(bytes.len())).unwrap_or_default());
+        let text = format!(
+            "{}: the client sent something else at byte {position}\n  expected: \"{cut}{}\"\n       got: \"{cut}{}\"\n{}^",
+            self.place(self.writer.step),
+            part(expected, usize::MAX),
+            part(&got, usize::MAX),
+            " ".repeat(13 + cut.len() + part(expected, position).len()),
+        );
+        self.fail(text)
+    }
+
+    fn place(&self, index: usize) -> String {
+        match self.steps.get(index) {
+            Some((0, _)) => format!("step {}", index + 1),
+            Some((line, _)) => format!("step {} (line {line})", index + 1),
+            None => format!("after the last step ({})", self.steps.len()),
+        }
+    }
+
+    /// What [`finish`](super::ScriptHandle::finish) panics with.
+    pub(super) fn verdict(&self) -> Result<(), String> {
+        if let Some(error) = &self.error {
+            return Err(format!("the client left the script at {error}"));
+        }
+        let left: Vec<String> = (0..self.steps.len()).filter_map(|index| self.unplayed(index)).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let mut text = format!("{} steps of the script were not played:", left.len());
+        for line in left.iter().take(SHOWN_STEPS) {
+            let _ = write!(text, "\n  {line}");
+        }
+        Err(text)
+    }
+
+    fn unplayed(&self, index: usize) -> Option<String> {
+        let (_, step) = self.steps.get(index)?;
+        let offset = |cursor: Cursor| if cursor.step == index { cursor.offset } else { 0 };
+        let what = match step {
+            Step::Server(bytes) if self.reader.step <= index => {
+                format!("not read: \"{}\"", shown(bytes.get(offset(self.reader)..)?))
+            }
+            Step::Client(bytes) if !self.client_is_past(index) => {
+                format!("not sent: \"{}\"", shown(bytes.get(offset(self.writer)..)?))
+            }
+            Step::Tls if self.reader.step <= index => "no TLS handshake".to_owned(),
+            _ => return None,
+        };
+        Some(format!("{}: {what}", self.place(index)))
+    }
+}
+
+fn shown(bytes: &[u8]) -> String {
+    let text = bytes.get(..SHOWN_BYTES).unwrap_or(bytes).escape_ascii().to_string();
+    if bytes.len() > SHOWN_BYTES { text + ".." } else { text }
+}

@@ -11,6 +11,7 @@ mod net;
 pub mod ports;
 mod protocol;
 pub mod sasl;
+pub mod smtp;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;
@@ -25,6 +26,9 @@ pub use limits::Limits;
 pub use net::{Interrupt, Timeouts};
 pub use ports::Security;
 pub use protocol::Protocol;
+pub use tls_info::{TlsBackend, TlsInfo};
+pub type SmtpClient = Client<smtp::Smtp>;
+
 /// Byte streams: what a connection is made of, and until when they may wait.
 pub mod transport {
     pub use crate::net::{Clock, Closed, Deadline, ShutdownHandle, Socket, SystemClock, Target, Timed, Transport};

@@ -6,6 +6,7 @@ mod client;
 mod connector;
 mod endpoint;
 mod error;
+pub mod imap;
 mod limits;
 mod net;
 pub mod ports;
@@ -27,6 +28,9 @@ pub use net::{Interrupt, Timeouts};
 pub use ports::Security;
 pub use protocol::Protocol;
 pub use tls_info::{TlsBackend, TlsInfo};
+
+/// An IMAP connection: the verbs of every [`Client`], and IMAP's own.
+pub type ImapClient = Client<imap::Imap>;
 pub type SmtpClient = Client<smtp::Smtp>;
 
 /// Byte streams: what a connection is made of, and until when they may wait.

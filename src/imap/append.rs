@@ -1,0 +1,94 @@
+//! APPEND (RFC 9051, 6.3.12): puts a message into a mailbox, from memory or from a reader, in constant memory.
+
+use std::io::{BufReader, Read};
+
+use super::Imap;
+use super::codec::{Code, number, word};
+use super::exchange::nothing;
+use super::line::Line;
+use crate::{Client, Result};
+
+/// Where an appended message has gone, as servers with UIDPLUS (RFC 4315) tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct AppendUid {
+    /// The UIDVALIDITY of the mailbox.
+    pub validity: u32,
+    /// The message's UID there.
+    pub uid: u32,
+}
+
+impl AppendUid {
+    fn new(code: Code<'_>) -> Option<Self> {
+        let (validity, uid) = word(Some(code.value).filter(|_| code.is("APPENDUID"))?);
+        let small = |digits| number(digits).and_then(|number| u32::try_from(number).ok());
+        Some(Self { validity: small(validity)?, uid: small(uid)? })
+    }
+}
+
+impl Client<Imap> {
+    /// Puts a message into a mailbox, named in UTF-8, with these flags (`\Seen`, `\Draft`, ..). It goes out as it is: its
+    /// lines must end in CRLF.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use mailconnect::testing::{Mode, Server};
+    /// # let server = Server::imap().mode(Mode::Plain).start()?;
+    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+    /// # imap.login("user", "password")?;
+    /// imap.append("INBOX", &["\\Seen"], b"Subject: A note\r\n\r\nRemember the milk.\r\n")?;
+    /// # assert_eq!(imap.select("INBOX")?.exists, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Rejected`](crate::Error::Rejected), with the code `TRYCREATE` if the mailbox is not there; no message is
+    /// there then. If the answer to a message that was sent is lost,
+    /// [`Error::outcome_unknown`](crate::Error::outcome_unknown) is true.
+    pub fn append(&mut self, mailbox: &str, flags: &[&str], message: &[u8]) -> Result<Option<AppendUid>> {
+        self.append_from(mailbox, flags, &mut &*message, message.len() as u64)
+    }
+
+    /// As [`append`](Self::append), from a reader of which exactly `size` bytes are taken. If the server refuses before
+    /// it has asked for the message, none of it is read or sent.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use mailconnect::testing::{Mode, Server};
+    /// # let server = Server::imap().mode(Mode::Plain).start()?;
+    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+    /// # imap.login("user", "password")?;
+    /// # let path = std::env::temp_dir().join(format!("mailconnect-append-{}", std::process::id()));
+    /// # std::fs::write(&path, "Subject: A note\r\n\r\nRemember the milk.\r\n")?;
+    /// let mut file = std::fs::File::open(&path)?;
+    /// let size = file.metadata()?.len();
+    /// imap.append_from("INBOX", &[], &mut file, size)?;
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`append`](Self::append); and [`Error::Caller`](crate::Error::Caller) if the reader fails or ends early, which
+    /// closes the client, since the server waits for the rest.
+    pub fn append_from(
+        &mut self,
+        mailbox: &str,
+        flags: &[&str],
+        message: &mut dyn Read,
+        size: u64,
+    ) -> Result<Option<AppendUid>> {
+        self.exchange(|imap, wire| {
+            let mut line = Line::changing("APPEND").mailbox(mailbox)?;
+            if !flags.is_empty() {
+                line = line.flags(flags)?;
+            }
+            // Never more than its size is read, so that the caller's reader stands behind it.
+            let mut source = BufReader::with_capacity(32 << 10, message.take(size));
+            imap.send_with(wire, &line.own(" "), Some((&mut source, size)))?;
+            let done = imap.finish(wire, "APPEND", nothing)?;
+            Ok(done.code().and_then(AppendUid::new))
+        })
+    }
+}

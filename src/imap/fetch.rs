@@ -1,0 +1,309 @@
+//! FETCH (RFC 9051, 6.4.5): a cursor over messages and their items in wire order. What is long is streamed and what
+//! nobody reads is skipped, so that it takes the same memory whatever a message's size.
+
+use std::io::Write;
+use std::ops::Range;
+
+use super::codec::fetch;
+use super::exchange::Step;
+use super::items::{Found, Kind};
+use super::line::Line;
+use super::section::{Flags, Item, Section, Source};
+use super::tokens::unescape;
+use super::{Imap, SequenceSet};
+use crate::wire::{Part, Wire};
+use crate::{Client, Error, Rejection, Result, Severity};
+
+impl Client<Imap> {
+    /// Asks for items of messages, by sequence number, and returns a cursor over what comes. `items` is as in RFC 9051,
+    /// 6.4.5: `FLAGS`, `(UID RFC822.SIZE BODY.PEEK[HEADER])`, ..
+    ///
+    /// ```
+    /// use mailconnect::imap::Item;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use mailconnect::testing::{Mode, Server};
+    /// # let server = Server::imap().mode(Mode::Plain).message(b"Subject: Hello\r\n\r\nHi.\r\n").start()?;
+    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+    /// # imap.login("user", "password")?;
+    /// imap.select("INBOX")?;
+    /// let mut list = imap.fetch(1, "(RFC822.SIZE BODY.PEEK[TEXT])")?;
+    /// while let Some(mut message) = list.next_message()? {
+    ///     while let Some(item) = message.next_item()? {
+    ///         match item {
+    ///             Item::Size(size) => println!("{size} bytes"),
+    ///             Item::Section(mut section) => assert_eq!(section.collect()?, b"Hi.\r\n"),
+    ///             _ => {}
+    ///         }
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument); a refusal comes from the cursor.
+    pub fn fetch(&mut self, set: impl TryInto<SequenceSet, Error: Into<Error>>, items: &str) -> Result<Fetch<'_>> {
+        let set = set.try_into().map_err(Into::into)?;
+        self.start_fetch("FETCH", &set, items)
+    }
+
+    /// As [`fetch`](Self::fetch), by UID. Each message then has an [`Item::Uid`], asked for or not.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use mailconnect::testing::{Mode, Server};
+    /// # let server = Server::imap().mode(Mode::Plain).message(b"Subject: Hello\r\n\r\nHi.\r\n").start()?;
+    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+    /// # imap.login("user", "password")?;
+    /// imap.select("INBOX")?;
+    /// let mut list = imap.uid_fetch("1:*", "FLAGS")?;
+    /// while let Some(mut message) = list.next_message()? {
+    ///     while let Some(item) = message.next_item()? {
+    ///         println!("{item:?}");
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch).
+    pub fn uid_fetch(&mut self, set: impl TryInto<SequenceSet, Error: Into<Error>>, items: &str) -> Result<Fetch<'_>> {
+        let set = set.try_into().map_err(Into::into)?;
+        self.start_fetch("UID FETCH", &set, items)
+    }
+
+    /// Writes the message with this UID to `target`, and returns its size. It does not become seen by that.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use mailconnect::testing::{Mode, Server};
+    /// # let server = Server::imap().mode(Mode::Plain).message(b"Subject: Hello\r\n\r\nHi.\r\n").start()?;
+    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+    /// # imap.login("user", "password")?;
+    /// imap.select("INBOX")?;
+    /// for uid in imap.uid_search("ALL")? {
+    ///     let size = imap.fetch_to(uid, &mut std::io::stdout())?;
+    ///     println!("-- {size} bytes");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Rejected`](crate::Error::Rejected) with the code `NONEXISTENT` if no message of that UID came, even if the
+    /// server says OK to that; [`Error::Caller`](crate::Error::Caller) if `target` fails.
+    pub fn fetch_to(&mut self, uid: u32, target: &mut (impl Write + ?Sized)) -> Result<u64> {
+        let mut list = self.uid_fetch(uid, "BODY.PEEK[]")?;
+        let mut written = None;
+        while let Some(mut message) = list.next_message()? {
+            // Some servers (Mailutils) send another message for a UID that is not there.
+            let (mut size, mut other) = (None, false);
+            while let Some(item) = message.next_item()? {
+                match item {
+                    Item::Uid(told) => other = told != uid,
+                    Item::Section(mut section)
+                        if !other && written.is_none() && size.is_none() && !section.is_nil() =>
+                    {
+                        size = Some(section.copy_to(target)?);
+                    }
+                    _ => {}
+                }
+            }
+            written = written.or(size.filter(|_| !other));
+        }
+        written.ok_or_else(|| {
+            let text = vec![format!("there is no message with UID {uid}")];
+            let mut missing = Rejection::new("UID FETCH", "OK", Severity::Permanent, text);
+            missing.code = Some("NONEXISTENT".into());
+            Error::Rejected(Box::new(missing))
+        })
+    }
+
+    fn start_fetch(&mut self, command: &'static str, set: &SequenceSet, items: &str) -> Result<Fetch<'_>> {
+        self.exchange(|imap, wire| {
+            imap.send(wire, &Line::new(command).set(set).raw("items", items)?)?;
+            imap.reading = true;
+            Ok(())
+        })?;
+        Ok(Fetch { client: self, state: State::new(command) })
+    }
+}
+
+// ---- The cursor over messages ----
+
+/// Goes over the answer to a FETCH, message by message, in the order in which they come.
+///
+/// Messages that nobody has asked for may be among them: a server tells of changed flags so. Left before its end, it
+/// leaves a client that is usable: the rest is read away by the next command, which closes if that is more than
+/// `limits.drain`.
+#[must_use = "nothing is read until next_message is called, and a refusal comes from there"]
+#[derive(Debug)]
+pub struct Fetch<'c> {
+    client: &'c mut Client<Imap>,
+    state: State,
+}
+
+#[derive(Debug)]
+struct State {
+    command: &'static str,
+    place: Place,
+    /// Where in the frame the next item begins.
+    at: usize,
+    /// How many tokens the message may still have.
+    tokens: usize,
+    /// A section's name, and what was quoted of it: kept here, to be lent.
+    name: String,
+    held: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the last frame of a message.
+    LastFrame,
+    /// In a frame that a body follows.
+    BeforeBody,
+    /// Behind the last item that can be read of a message.
+    Rest,
+    /// Behind the answer.
+    End,
+}
+
+impl Fetch<'_> {
+    /// The next message; none at the end. What was not read of the one before is skipped.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] if the server says in the end that it failed, even if messages came before; those of the
+    /// connection. The end of the connection is never the end of the list.
+    pub fn next_message(&mut self) -> Result<Option<Message<'_>>> {
+        let state = &mut self.state;
+        if state.place == Place::End {
+            return Ok(None);
+        }
+        state.place = Place::End;
+        let found = self.client.proceed(|imap, wire| state.next_message(imap, wire))?;
+        Ok(found.map(|number| Message { client: self.client, state, number }))
+    }
+}
+
+impl State {
+    fn new(command: &'static str) -> Self {
+        Self { command, place: Place::LastFrame, at: 0, tokens: 0, name: String::new(), held: Vec::new() }
+    }
+
+    fn next_message(&mut self, imap: &mut Imap, wire: &mut Wire) -> Result<Option<u32>> {
+        loop {
+            // A list of messages may be as long as it likes, a message may not.
+            imap.heard = 0;
+            let (rest, part) = imap.part(wire)?;
+            if part == Part::Last {
+                imap.reading = false;
+                imap.completion(wire)?.accept(self.command)?;
+                return Ok(None);
+            }
+            if rest {
+                continue;
+            }
+            if let Some((number, at)) = fetch(wire.frame()) {
+                self.at = at;
+                self.place = Place::before(part);
+                self.tokens = wire.limits().tokens;
+                return Ok(Some(number));
+            }
+            match imap.response(wire)? {
+                Some(Step::Data) => imap.keep(wire),
+                Some(Step::Continue) => return Err(wire.malformed("a continuation that nothing has asked for")),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next item of the message, which may be in a frame that was not read yet.
+    fn next_item(&mut self, imap: &mut Imap, wire: &mut Wire) -> Result<Option<Found>> {
+        while matches!(self.place, Place::LastFrame | Place::BeforeBody) {
+            let limits = wire.limits().clone();
+            let found = Found::parse(wire.frame(), self.at, &mut self.tokens, &limits);
+            if let Some(found) = found.map_err(|flaw| wire.flaw(flaw))? {
+                self.at = found.end;
+                if found.broken {
+                    self.place = Place::Rest;
+                }
+                return Ok(Some(found));
+            }
+            if self.place == Place::LastFrame || self.at < wire.frame().len() {
+                self.place = Place::Rest;
+                break;
+            }
+            let (_, part) = imap.part(wire)?;
+            self.at = 0;
+            self.place = Place::before(part);
+        }
+        Ok(None)
+    }
+}
+
+impl Place {
+    fn before(part: Part) -> Self {
+        if part == Part::Body { Self::BeforeBody } else { Self::LastFrame }
+    }
+}
+
+// ---- The cursor over items ----
+
+/// A message in the answer to a FETCH: goes over its items, in the order in which they come.
+#[derive(Debug)]
+pub struct Message<'m> {
+    client: &'m mut Client<Imap>,
+    state: &'m mut State,
+    number: u32,
+}
+
+impl Message<'_> {
+    /// Its sequence number.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The next item; none at the end. What was not read of a section before it is skipped.
+    ///
+    /// # Errors
+    /// Those of the connection. An item that cannot be read is an [`Item::Other`].
+    pub fn next_item(&mut self) -> Result<Option<Item<'_>>> {
+        let state = &mut *self.state;
+        let Some(found) = self.client.proceed(|imap, wire| state.next_item(imap, wire))? else { return Ok(None) };
+        if found.kind.is_section() {
+            let name = self.client.frame().get(found.name.clone()).unwrap_or_default();
+            state.name = String::from_utf8_lossy(name).into_owned();
+        }
+        if let Kind::Stream(size) = found.kind {
+            let source = Source::Stream(self.client.body());
+            return Ok(Some(Item::Section(Section { name: &state.name, size, source })));
+        }
+        let frame = self.client.frame();
+        let at = |range: Range<usize>| frame.get(range).unwrap_or_default();
+        let section = |size, source| Item::Section(Section { name: &state.name, size, source });
+        let other = |range| {
+            let name = String::from_utf8_lossy(at(found.name.clone()));
+            Item::Other { name, raw: super::codec::trim(at(range)) }
+        };
+        Ok(Some(match found.kind {
+            Kind::Nil => section(0, Source::Nil),
+            Kind::Held(range) => section(range.len() as u64, Source::Held(at(range))),
+            Kind::Quoted(range) => {
+                state.held.clear();
+                state.held.extend_from_slice(&unescape(at(range)));
+                let size = state.held.len() as u64;
+                Item::Section(Section { name: &state.name, size, source: Source::Held(&state.held) })
+            }
+            Kind::Uid(uid) => Item::Uid(uid),
+            Kind::Size(size) => Item::Size(size),
+            Kind::Flags(range) => Item::Flags(Flags(at(range))),
+            Kind::Date(range) => match std::str::from_utf8(at(range.clone())) {
+                Ok(date) => Item::InternalDate(date),
+                Err(_) => other(range),
+            },
+            Kind::Other(range) => other(range),
+            Kind::Stream(_) => section(0, Source::Nil),
+        }))
+    }
+}

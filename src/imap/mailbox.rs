@@ -1,0 +1,264 @@
+//! Mailboxes: their names, in UTF-8 for callers and in modified UTF-7 on the wire (RFC 3501, 5.1.3), and what SELECT and
+//! LIST tell of them.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::codec::{Code, Untagged, word};
+use super::tokens::{Tokens, Value, words};
+use crate::Limits;
+use crate::wire::Flaw;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::IMAP_MUTF7,
+    GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+/// What SELECT or EXAMINE told of a mailbox. What a server left out is none, or zero or empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Mailbox {
+    /// How many messages there are.
+    pub exists: u32,
+    /// How many of them no session was told of before; IMAP4rev2 has no such number.
+    pub recent: u32,
+    /// The sequence number of the first unseen message; IMAP4rev2 has no such number.
+    pub unseen: Option<u32>,
+    /// UIDs hold as long as this stays the same.
+    pub uid_validity: Option<u32>,
+    /// The UID that the next message will get at least.
+    pub uid_next: Option<u32>,
+    /// The highest mod-sequence, RFC 7162.
+    pub highest_mod_seq: Option<u64>,
+    /// The flags that exist here.
+    pub flags: Vec<String>,
+    /// The flags that can be changed for good; `\*` means that new ones can be made.
+    pub permanent_flags: Vec<String>,
+    /// True if nothing can be changed: after EXAMINE always.
+    pub read_only: bool,
+}
+
+impl Mailbox {
+    /// Takes what belongs to it; false if this does not.
+    pub(super) fn take(&mut self, data: &Untagged<'_>) -> bool {
+        match data.number {
+            Some(number) if data.is("EXISTS", true) => self.exists = number,
+            Some(number) if data.is("RECENT", true) => self.recent = number,
+            None if data.is("FLAGS", false) => self.flags = flags(data.rest),
+            _ => return data.status().and_then(|status| status.code).is_some_and(|code| self.code(code)),
+        }
+        true
+    }
+
+    /// Takes a response code; false if it is another one.
+    pub(super) fn code(&mut self, code: Code<'_>) -> bool {
+        let small = |name| code.number(name).and_then(|number| u32::try_from(number).ok());
+        match () {
+            () if code.is("UIDVALIDITY") => self.uid_validity = small("UIDVALIDITY"),
+            () if code.is("UIDNEXT") => self.uid_next = small("UIDNEXT"),
+            () if code.is("UNSEEN") => self.unseen = small("UNSEEN"),
+            () if code.is("HIGHESTMODSEQ") => self.highest_mod_seq = code.number("HIGHESTMODSEQ"),
+            () if code.is("PERMANENTFLAGS") => self.permanent_flags = flags(code.value),
+            () if code.is("READ-ONLY") => self.read_only = true,
+            () if code.is("READ-WRITE") => self.read_only = false,
+            // Said of a mailbox with no mod-sequences; nothing to keep.
+            () if code.is("NOMODSEQ") => {}
+            () => return false,
+        }
+        true
+    }
+}
+
+/// The flags of a list, as text.
+pub(super) fn flags(list: &[u8]) -> Vec<String> {
+    words(list).map(|flag| String::from_utf8_lossy(flag).into_owned()).collect()
+}
+
+/// A mailbox that LIST told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListEntry {
+    /// `\HasChildren`, `\Noselect`, `\Sent`, ..
+    pub attributes: Vec<String>,
+    /// What separates the levels of the name; none for a flat one.
+    pub delimiter: Option<char>,
+    /// The name, in UTF-8. One that is not in good modified UTF-7 is lossily shown, and cannot be used in a command.
+    pub name: String,
+    /// The name as the server sent it.
+    pub raw: Vec<u8>,
+}
+
+impl ListEntry {
+    /// Reads `(attributes) "delimiter" name`; none if it is not in that form.
+    pub(super) fn parse(rest: &[u8], limits: &Limits) -> Result<Option<Self>, Flaw> {
+        let mut tokens = Tokens::new(rest, 0, limits);
+        let Some(Value::List(attributes)) = tokens.value()? else { return Ok(None) };
+        let Some(delimiter) = tokens.value()? else { return Ok(None) };
+        let delimiter = delimiter.text().and_then(|text| char::from_u32(u32::from(*text.first()?)));
+        // An atom would end at a parenthesis, which some servers do not quote.
+        let at = tokens.position();
+        let name = tokens.value()?;
+        let raw = match name {
+            Some(Value::Quoted(_) | Value::Literal(_) | Value::Streamed(0)) => {
+                name.as_ref().and_then(Value::text).unwrap_or_default()
+            }
+            _ => word(rest.get(at..).unwrap_or_default().trim_ascii_end()).0.into(),
+        };
+        if raw.is_empty() && name.is_none() {
+            return Ok(None);
+        }
+        let name = decode(&raw).unwrap_or_else(|| String::from_utf8_lossy(&raw).into_owned());
+        Ok(Some(Self { attributes: flags(attributes), delimiter, name, raw: raw.into_owned() }))
+    }
+}
+
+// ---- Modified UTF-7 ----
+
+/// A mailbox name as it goes over the wire: printable ASCII stays, `&` is `&-`, all else is base64 of UTF-16.
+pub(super) fn encode(name: &str) -> String {
+    let mut encoded = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some(first) = rest.chars().next() {
+        let plain = |c: char| matches!(c, ' '..='~');
+        if plain(first) {
+            encoded.push(first);
+            encoded.push_str(if first == '&' { "-" } else { "" });
+            rest = rest.get(1..).unwrap_or_default();
+            continue;
+        }
+        let end = rest.find(plain).unwrap_or(rest.len());
+        let (run, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let utf16: Vec<u8> = run.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        // Writing to a string cannot fail.
+        let _ = write!(encoded, "&{}-", BASE64.encode(utf16));
+        rest = after;
+    }
+    encoded
+}
+
+/// The name that was sent so; none if it is not in good modified UTF-7, or in one that would be sent otherwise, and so
+/// could not be used in a command.
+pub(super) fn decode(raw: &[u8]) -> Option<String> {
+    let mut rest = std::str::from_utf8(raw).ok()?;
+    let whole = rest;
+    let mut name = String::with_capacity(rest.len());
+    while let Some((plain, after)) = rest.split_once('&') {
+        name.push_str(plain);
+        let (run, after) = after.split_once('-')?;
+        if run.is_empty() {
+            name.push('&');
+        } else {
+            let utf16 = BASE64.decode(run).ok().filter(|bytes| bytes.len() % 2 == 0)?;
+            let units = utf16.chunks_exact(2).map(|unit| u16::from_be_bytes(unit.try_into().unwrap_or_default()));
+            for c in char::decode_utf16(units) {
+                name.push(c.ok()?);
+            }
+        }
+        rest = after;
+    }
+    name.push_str(rest);
+    (encode(&name) == whole).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::codec::Response;
+    use super::*;
+
+    /// RFC 3501, 5.1.3, and the edges of the encoding.
+    #[test]
+    fn names_go_there_and_back() {
+        for (name, wire) in [
+            ("INBOX", "INBOX"),
+            ("", ""),
+            ("A & B", "A &- B"),
+            ("&", "&-"),
+            ("~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"),
+            ("Entwürfe", "Entw&APw-rfe"),
+            ("😀", "&2D3eAA-"),
+            ("tab\there", "tab&AAk-here"),
+            ("ü&ü", "&APw-&-&APw-"),
+            ("日-本", "&ZeU--&Zyw-"),
+        ] {
+            assert_eq!(encode(name), wire);
+            assert_eq!(decode(wire.as_bytes()).as_deref(), Some(name));
+        }
+    }
+
+    #[test]
+    fn what_does_not_decode_stays_raw() {
+        for bad in [
+            &b"&"[..],
+            b"a&b",
+            b"&U,BTFw",
+            b"&!!!-",
+            b"&AA-",
+            b"&2D0-",
+            b"&AGE-",
+            b"&APw-&APw-",
+            b"Entw\xfcrfe",
+            b"&APx-",
+            b"\xc3\xbc",
+            b"&APw=-",
+        ] {
+            assert_eq!(decode(bad), None, "{:?}", String::from_utf8_lossy(bad));
+        }
+    }
+
+    fn listed(line: &str) -> Option<ListEntry> {
+        ListEntry::parse(line.as_bytes(), &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn list_entries() {
+        let entry = listed(r#"(\HasNoChildren \Sent) "/" "Gesendet &- mehr""#).unwrap();
+        assert_eq!(entry.attributes, ["\\HasNoChildren", "\\Sent"]);
+        assert_eq!((entry.delimiter, entry.name.as_str()), (Some('/'), "Gesendet & mehr"));
+        for (line, delimiter, name) in [
+            (r#"() NIL INBOX"#, None, "INBOX"),
+            (r#"()  "."  INBOX.x"#, Some('.'), "INBOX.x"),
+            (r#"(\Noselect) "\\" INBOX"#, Some('\\'), "INBOX"),
+            (r#"(\Noselect) "\" INBOX"#, Some('\\'), "INBOX"),
+            ("() \"/\" {3}\r\na b", Some('/'), "a b"),
+            (r#"() "/" x(1)"#, Some('/'), "x(1)"),
+            (r#"(Marked) "/" "a" ("CHILDINFO" ("SUBSCRIBED"))"#, Some('/'), "a"),
+            (r#"() "/" """#, Some('/'), ""),
+            (r#"() "/" 2024"#, Some('/'), "2024"),
+        ] {
+            let entry = listed(line).unwrap();
+            assert_eq!((entry.delimiter, entry.name.as_str()), (delimiter, name), "{line}");
+        }
+        assert!(listed("").is_none() && listed("()").is_none() && listed("() \"/\"").is_none());
+    }
+
+    #[test]
+    fn select_takes_what_it_knows() {
+        let mut mailbox = Mailbox::default();
+        for (line, taken) in [
+            ("* 172 EXISTS", true),
+            ("* 1 recent", true),
+            ("* OK [UNSEEN 12] Message 12 is first unseen", true),
+            ("* OK [UIDVALIDITY 3857529045] UIDs valid", true),
+            ("* OK [UIDNEXT 4392]", true),
+            ("* OK [HIGHESTMODSEQ 715194045007]", true),
+            ("* FLAGS (\\Answered  \\Seen )", true),
+            ("* OK [PERMANENTFLAGS (\\Deleted \\*)] Limited", true),
+            ("* OK [UIDNEXT -1] odd", true),
+            ("* OK [X-UNKNOWN 5] odd", false),
+            ("* 3 EXPUNGE", false),
+            ("* EXISTS", false),
+            ("* OK text", false),
+        ] {
+            let Response::Untagged(data) = Response::parse(line.as_bytes()) else { panic!("{line}") };
+            assert_eq!(mailbox.take(&data), taken, "{line}");
+        }
+        assert_eq!((mailbox.exists, mailbox.recent, mailbox.unseen), (172, 1, Some(12)));
+        assert_eq!((mailbox.uid_validity, mailbox.uid_next), (Some(3_857_529_045), None));
+        assert_eq!(mailbox.highest_mod_seq, Some(715_194_045_007));
+        assert_eq!(mailbox.flags, ["\\Answered", "\\Seen"]);
+        assert_eq!(mailbox.permanent_flags, ["\\Deleted", "\\*"]);
+    }
+}

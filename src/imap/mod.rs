@@ -1,0 +1,203 @@
+//! IMAP, RFC 9051 and RFC 3501: what makes it a [`Protocol`]. Nothing is trusted that was said before TLS, not even that
+//! STARTTLS is offered: it is sent right after the greeting.
+//!
+//! ```
+//! use mailconnect::imap::Item;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use mailconnect::testing::{Mode, Server};
+//! # let server = Server::imap().mode(Mode::Plain).message(b"Subject: Hello\r\n\r\nHi.\r\n").start()?;
+//! # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+//! # imap.login("user", "password")?;
+//! let mailbox = imap.select("INBOX")?;
+//! println!("{} messages", mailbox.exists);
+//! let mut list = imap.fetch("1:*", "(UID FLAGS BODY.PEEK[])")?;
+//! while let Some(mut message) = list.next_message()? {
+//!     println!("message {}", message.number());
+//!     while let Some(item) = message.next_item()? {
+//!         match item {
+//!             Item::Uid(uid) => println!("  UID {uid}"),
+//!             Item::Flags(flags) => println!("  seen: {}", flags.contains("\\Seen")),
+//!             Item::Section(mut body) => println!("  {} bytes", body.copy_to(&mut std::io::sink())?),
+//!             _ => {}
+//!         }
+//!     }
+//! }
+//! imap.quit()?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod append;
+mod capabilities;
+mod codec;
+mod commands;
+mod events;
+mod exchange;
+mod fetch;
+mod items;
+mod line;
+mod login;
+mod mailbox;
+mod search;
+mod section;
+mod sequence;
+mod tokens;
+
+pub use append::AppendUid;
+pub use capabilities::Capabilities;
+pub use events::{Event, Events};
+pub use fetch::{Fetch, Message};
+pub use mailbox::{ListEntry, Mailbox};
+pub use section::{Flags, Item, Section};
+pub use sequence::SequenceSet;
+
+use crate::errors::StartTlsCause;
+use crate::sasl::{self, Mechanism};
+use crate::wire::{Answer, Wire};
+use crate::{Error, Protocol, Result, Security, ports};
+use codec::{Condition, Response, ResponseFramer};
+use exchange::{nothing, rejection};
+use line::Line;
+
+/// IMAP: the options, and what is known of the server. Its verbs are those of [`ImapClient`](crate::ImapClient).
+#[derive(Debug, Default)]
+pub struct Imap {
+    allow_preauth: bool,
+    /// The number of the last command's tag. They go on after the upgrade.
+    tag: u32,
+    /// None until they were asked for, or if what was known holds no more.
+    capabilities: Option<Capabilities>,
+    /// How often they were learned.
+    learned: u32,
+    events: Events,
+    preauth: bool,
+    /// LOGOUT was sent: a goodbye is no error.
+    leaving: bool,
+    /// A cursor is going over a FETCH. If it was left before its end, news may have been in the part that was not read.
+    reading: bool,
+    /// The next part goes on with a response whose head was seen.
+    rest: bool,
+    /// Bytes in the answer so far.
+    heard: usize,
+}
+
+impl Imap {
+    /// The default options.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether a session may be authenticated from the start (`* PREAUTH`), as over an SSH tunnel; false unless set.
+    ///
+    /// Such a session skips the log-in, so it is whoever answers that decides whose mail this is. It can never be
+    /// upgraded: `start_tls` fails.
+    #[must_use]
+    pub fn allow_preauth(mut self, allowed: bool) -> Self {
+        self.allow_preauth = allowed;
+        self
+    }
+
+    /// True if the session was authenticated from the start.
+    pub fn is_preauth(&self) -> bool {
+        self.preauth
+    }
+
+    /// Asks for the capabilities, unless they are known.
+    fn learn_capabilities(&mut self, wire: &mut Wire) -> Result<&Capabilities> {
+        if self.capabilities.is_none() {
+            self.run(wire, &Line::new("CAPABILITY"), nothing)?;
+        }
+        // A server that answers OK and names none has none.
+        Ok(self.capabilities.get_or_insert_default())
+    }
+
+    /// The capabilities, once they were asked for.
+    fn known(&self) -> &Capabilities {
+        static NONE: Capabilities = Capabilities::NONE;
+        self.capabilities.as_ref().unwrap_or(&NONE)
+    }
+}
+
+impl Protocol for Imap {
+    const NAME: &'static str = "IMAP";
+    const SASL_SERVICE: &'static str = "imap";
+    const PORT: Option<u16> = Some(ports::IMAP);
+    const TLS_PORT: Option<u16> = Some(ports::IMAPS);
+    const SCHEMES: &'static [(&'static str, Security)] = &[("imap", Security::StartTls), ("imaps", Security::Tls)];
+    const ROUTES: &'static [(u16, Security)] = &[(ports::IMAPS, Security::Tls), (ports::IMAP, Security::StartTls)];
+    const ALPN: &'static [&'static [u8]] = &[b"imap"];
+    const UNSOLICITED: bool = true;
+
+    fn reset(&mut self) {
+        *self = Self { allow_preauth: self.allow_preauth, tag: self.tag, ..Self::default() };
+    }
+
+    fn greet(&mut self, wire: &mut Wire) -> Result<()> {
+        wire.expect(Answer::new("greeting", ResponseFramer::greeting(wire.limits())));
+        wire.next_part()?;
+        let limits = wire.limits().clone();
+        let status = match Response::parse(wire.frame()) {
+            Response::Untagged(data) => data.status(),
+            _ => None,
+        };
+        let Some(status) = status else { return Err(wire.malformed("not a greeting of IMAP")) };
+        match status.condition {
+            Condition::Ok => {}
+            Condition::Preauth if self.allow_preauth => self.preauth = true,
+            Condition::Preauth => {
+                return Err(wire.malformed(
+                    "the session is authenticated already (PREAUTH), as whoever answers wants; see Imap::allow_preauth",
+                ));
+            }
+            condition => {
+                let code = status.code.map(|code| code.whole);
+                let mut refusal = rejection("the connection", condition, code, status.text);
+                refusal.closing = true;
+                return Err(Error::Rejected(Box::new(refusal)));
+            }
+        }
+        self.learn(&status, &limits).map_err(|flaw| wire.flaw(flaw)).map(drop)
+    }
+
+    fn request_tls(&mut self, wire: &mut Wire) -> Result<()> {
+        if self.preauth {
+            return Err(Error::start_tls(wire.peer(), StartTlsCause::Preauth));
+        }
+        self.run(wire, &Line::new("STARTTLS"), nothing).map(drop)
+    }
+
+    fn secured(&mut self, _: &mut Wire) -> Result<()> {
+        // Capabilities are asked for when they are needed.
+        Ok(())
+    }
+
+    fn mechanisms(&mut self, wire: &mut Wire) -> Result<Vec<String>> {
+        if self.preauth {
+            return Err(Error::WrongState("login: the session is authenticated already (PREAUTH)"));
+        }
+        Ok(self.learn_capabilities(wire)?.mechanisms())
+    }
+
+    fn authenticate(
+        &mut self,
+        wire: &mut Wire,
+        mechanism: &mut dyn Mechanism,
+        context: &sasl::Context<'_>,
+    ) -> Result<()> {
+        self.sasl(wire, mechanism, context)
+    }
+
+    fn login(&mut self, wire: &mut Wire, user: &str, password: &str) -> Result<()> {
+        self.plain_login(wire, user, password)
+    }
+
+    fn quit(&mut self, wire: &mut Wire) -> Result<()> {
+        self.leaving = true;
+        let result = self.run(wire, &Line::new("LOGOUT"), nothing);
+        match result {
+            // It was going to close anyway, and nothing depends on how.
+            Err(Error::ConnectionLost(_)) => Ok(()),
+            result => result.map(drop),
+        }
+    }
+}

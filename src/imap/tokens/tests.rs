@@ -1,0 +1,89 @@
+//! Byte tables for the tokenizer.
+
+use super::*;
+
+fn tokens(text: &str) -> Vec<String> {
+    let limits = Limits::default();
+    let (mut tokens, mut found) = (Tokens::new(text.as_bytes(), 0, &limits), Vec::new());
+    while let Some(token) = tokens.next().unwrap() {
+        found.push(match token {
+            Token::Open => "(".to_owned(),
+            Token::Close => ")".to_owned(),
+            Token::Atom(bytes) => format!("a:{}", String::from_utf8_lossy(bytes)),
+            Token::Quoted(bytes) => format!("q:{}", String::from_utf8_lossy(bytes)),
+            Token::Literal(bytes) => format!("l:{}", String::from_utf8_lossy(bytes)),
+            Token::Streamed(size) => format!("s:{size}"),
+            Token::Unclosed(bytes) => format!("u:{}", String::from_utf8_lossy(bytes)),
+        });
+    }
+    found
+}
+
+#[test]
+fn all_kinds() {
+    let table: &[(&str, &[&str])] = &[
+        ("", &[]),
+        (" \r\n", &[]),
+        ("a  b\r\n", &["a:a", "a:b"]),
+        ("(a(b)c)", &["(", "a:a", "(", "a:b", ")", "a:c", ")"]),
+        ("())", &["(", ")", ")"]),
+        ("NIL -1 \\Seen \\* a[b]<0> \u{fc}", &["a:NIL", "a:-1", "a:\\Seen", "a:\\*", "a:a[b]<0>", "a:\u{fc}"]),
+        (r#""a" "" "a\"b" "a\\" "ü""#, &["q:a", "q:", r#"q:a\"b"#, r"q:a\\", "q:ü"]),
+        (r#""\" INBOX"#, &["q:\\", "a:INBOX"]),
+        ("\"a (b\r\n", &["u:\"a (b\r\n"]),
+        ("\"a\nb\" c", &["u:\"a\nb\" c"]),
+        ("{3}\r\na b {0}\r\n~{1+}\nx)\r\n", &["l:a b", "l:", "l:x", ")"]),
+        ("a {5}\r\n", &["a:a", "s:5"]),
+        ("{x} {5 {5}x {99999999999999999999}\r\n", &["a:{x}", "a:{5", "a:{5}x", "a:{99999999999999999999}"]),
+        ("a\"b c\"d", &["a:a\"b", "a:c\"d"]),
+    ];
+    for (text, expected) in table {
+        assert_eq!(tokens(text), *expected, "{text:?}");
+    }
+}
+
+#[test]
+fn values_and_where_they_are() {
+    let limits = Limits::default();
+    let text = "a \"b\\\"\" {1}\r\nc (d (e) \"f\") NIL (g";
+    let mut tokens = Tokens::new(text.as_bytes(), 0, &limits);
+    let mut found = Vec::new();
+    while let Some(value) = tokens.value().unwrap() {
+        found.push(text[tokens.spot(&value)].to_owned());
+    }
+    assert_eq!(found, ["a", "b\\\"", "c", "(d (e) \"f\")", "NIL", "(g"]);
+    assert_eq!(Value::Quoted(b"a\\\"b").text().unwrap(), &b"a\"b"[..]);
+    assert_eq!(Value::Atom(b"nil").text(), None);
+    assert_eq!(unescape(b"a\\\\b\\"), &b"a\\b\\"[..]);
+}
+
+/// Rules 6 and 12: depth is a number, and has a limit.
+#[test]
+fn rule_12_nesting_costs_no_stack() {
+    let mut limits = Limits::default();
+    let nested = |depth: usize| "(".repeat(depth) + &")".repeat(depth);
+    let value = |text: &str, limits: &Limits| Tokens::new(text.as_bytes(), 0, limits).value().map(drop);
+    assert!(value(&nested(64), &limits).is_ok());
+    assert_eq!(value(&nested(65), &limits), Err(Flaw::TooMuch { what: "nested parentheses", max: 64 }));
+    assert!(value(&nested(10_000), &limits).is_err());
+    (limits.nesting, limits.tokens) = (usize::MAX, usize::MAX);
+    assert!(value(&nested(1_000_000), &limits).is_ok());
+    limits.tokens = 10;
+    assert!(value(&nested(5), &limits).is_ok());
+    assert_eq!(value(&nested(6), &limits), Err(Flaw::TooMuch { what: "tokens", max: 10 }));
+}
+
+/// What looks like the start of something, again and again, is gone over once. A quadratic tokenizer takes minutes here.
+#[test]
+fn rule_12_no_text_takes_more_than_linear_time() {
+    let limits = Limits { tokens: usize::MAX, nesting: usize::MAX, ..Limits::default() };
+    for piece in
+        ["{a ", "{1 ", "~{ ", "\" ", "\"\\\" ", "\\\" ", "a\" ", "( ", ") ", "{1}\r\na ", "[ ", "x[ ", "x[{1}\r\n] "]
+    {
+        let text = piece.repeat(500_000);
+        let mut tokens = Tokens::new(text.as_bytes(), 0, &limits);
+        while tokens.next().unwrap().is_some() {}
+        let mut tokens = Tokens::new(text.as_bytes(), 0, &limits);
+        while tokens.item_name().unwrap().is_some() && tokens.value().unwrap().is_some() {}
+    }
+}

@@ -1,0 +1,228 @@
+//! FETCH: the cursor in wire order, however it is left, and what must not break it.
+
+use std::io::Read;
+
+use mailconnect::imap::{Event, Item};
+use mailconnect::testing::Script;
+use mailconnect::{Connector, Error};
+
+use crate::{rejected, session, session_of, told};
+
+#[test]
+fn fetch_gives_items_in_wire_order() {
+    let script = "C: A1 FETCH 1:* (UID FLAGS BODY.PEEK[])\nS: * 1 FETCH (UID 5 BODY[] {12}\nS- Hello\\r\\nA1 OK FLAGS (\\\\Seen)\
+                  RFC822.SIZE 12)\\r\\n\nS: * 8 EXISTS\nS: * 2 FETCH (BODY[1]<0> NIL BODY[2] \"a\\\\\"b\" BODY[TEXT] {0}\n\
+                  S:  BODY[3] \"\" INTERNALDATE \"d\" ENVELOPE (\"x\" {3}\nS: y(z NIL) UID 6)\nS: * 3 FETCH ()\nS: A1 OK\n\
+                  C: A2 NOOP\nS: A2 OK";
+    session(script, |mut client| {
+        let told = told(&mut client, "*:1", "(UID FLAGS BODY.PEEK[])").unwrap();
+        assert_eq!(
+            told,
+            [
+                "message 1",
+                "Uid(5)",
+                "BODY[] 12 Hello\r\nA1 OK",
+                "Flags([\"\\\\Seen\"])",
+                "Size(12)",
+                "message 2",
+                "BODY[1]<0> 0 NIL",
+                "BODY[2] 3 a\"b",
+                "BODY[TEXT] 0 ",
+                "BODY[3] 0 ",
+                "InternalDate(\"d\")",
+                "ENVELOPE: (\"x\" {3}\r\ny(z NIL)",
+                "Uid(6)",
+                "message 3",
+            ]
+        );
+        assert_eq!(client.events().collect::<Vec<_>>(), [Event::Exists(8)]);
+        client.noop().unwrap();
+    });
+}
+
+const TWO: &str = "C: A1 UID FETCH 1:* BODY[]\nS: * 1 FETCH (BODY[1] {4}\nS- abcd BODY[2] {4}\\r\\nefgh UID 1)\\r\\n\n\
+                   S: * 2 EXISTS\nS: * 2 FETCH (UID 2 BODY[] {4}\nS: ijkl)\nS: * 3 EXISTS\nS: A1 OK\nC: A2 NOOP\nS: A2 OK";
+
+#[test]
+fn what_is_not_read_is_skipped() {
+    session(TWO, |mut client| {
+        let mut list = client.uid_fetch("1:*", "BODY[]").unwrap();
+        {
+            let mut first = list.next_message().unwrap().unwrap();
+            let Some(Item::Section(mut section)) = first.next_item().unwrap() else { panic!() };
+            let mut two = [0; 2];
+            section.read_exact(&mut two).unwrap();
+            assert_eq!(&two, b"ab");
+        }
+        // The rest of the first message is skipped, then all of the second.
+        assert_eq!(list.next_message().unwrap().unwrap().number(), 2);
+        assert!(list.next_message().unwrap().is_none());
+        assert!(list.next_message().unwrap().is_none());
+        let events = client.events();
+        assert!(!events.incomplete);
+        assert_eq!(events.collect::<Vec<_>>(), [Event::Exists(2), Event::Exists(3)]);
+        client.noop().unwrap();
+    });
+}
+
+#[test]
+#[allow(clippy::forget_non_drop, reason = "that nothing depends on being dropped is what is shown")]
+fn a_cursor_may_be_dropped_or_forgotten_anywhere() {
+    for (items, forget) in [(0, false), (0, true), (1, false), (1, true), (2, true), (3, true), (4, false)] {
+        session(TWO, |mut client| {
+            let mut list = client.uid_fetch("1:*", "BODY[]").unwrap();
+            let mut message = list.next_message().unwrap().unwrap();
+            for _ in 0..items {
+                let item = message.next_item().unwrap();
+                if let (Some(Item::Section(mut section)), true) = (item, forget) {
+                    section.read_exact(&mut [0]).unwrap();
+                    std::mem::forget(section);
+                }
+            }
+            if forget {
+                std::mem::forget(message);
+                std::mem::forget(list);
+            }
+            client.noop().unwrap();
+            assert!(client.events().incomplete);
+            assert!(!client.events().incomplete);
+        });
+    }
+}
+
+#[test]
+fn the_end_of_a_fetch_is_its_own_status() {
+    let start = "C: A1 FETCH 1 FLAGS\nS: * 1 FETCH (FLAGS ())\n";
+    session(&format!("{start}S: A1 NO [EXPUNGEISSUED] some are gone\nC: A2 NOOP\nS: A2 OK"), |mut client| {
+        let error = told(&mut client, "1", "FLAGS").unwrap_err();
+        assert!(error.is_transient() && !error.is_fatal(), "{error}");
+        assert_eq!(rejected(&error), ("FETCH", "NO", Some("EXPUNGEISSUED")));
+        client.noop().unwrap();
+        assert!(!client.events().incomplete);
+    });
+    for end in ["EOF", "S- A1 OK\nEOF", "S: * 2 FETCH (BODY[] {9}\nS- abc\nEOF", "S: * 2 FETCH (FLAGS ()\nEOF"] {
+        session(&format!("{start}{end}"), |mut client| {
+            let error = told(&mut client, "1", "FLAGS").unwrap_err();
+            assert!(matches!(error, Error::ConnectionLost(_)), "{end}: {error:?}");
+            assert!(!client.is_open());
+        });
+    }
+    for bad in ["S: A2 OK", "S: A0 OK", "S: + what?", "S: A1 FINE", "S: A1"] {
+        session(&format!("{start}{bad}"), |mut client| {
+            let error = told(&mut client, "1", "FLAGS").unwrap_err();
+            assert!(matches!(error, Error::Protocol(_)) && !client.is_open(), "{bad}: {error:?}");
+        });
+    }
+}
+
+#[test]
+fn a_goodbye_in_the_middle_is_told() {
+    for start in ["", "S: * 1 FETCH (FLAGS ())\n", "S: * 1 FETCH (BODY[] {1}\nS: x)\n"] {
+        session(
+            &format!("C: A1 FETCH 1 FLAGS\n{start}S: * BYE [UNAVAILABLE] shutting \\x07 down\nEOF"),
+            |mut client| {
+                let error = told(&mut client, "1", "FLAGS").unwrap_err();
+                assert_eq!(rejected(&error).1, "BYE");
+                assert!(error.is_fatal() && error.is_transient() && !client.is_open());
+                assert!(
+                    error.to_string().ends_with("the server refused to go on: BYE [UNAVAILABLE] shutting \\u{7} down")
+                );
+            },
+        );
+    }
+    // Said between two commands, it is told by the next.
+    session("S: * BYE idle for too long\nEOF", |mut client| {
+        assert!(client.noop().unwrap_err().to_string().contains("idle for too long"));
+    });
+}
+
+#[test]
+fn fetch_to_writes_the_message_or_fails() {
+    let ask = "C: A1 UID FETCH 7 BODY.PEEK[]\n";
+    for answer in [
+        "S: * 2 FETCH (FLAGS (\\\\Seen) UID 3)\nS: * 4 FETCH (UID 7 BODY[] {6}\nS: a\\r\\n.b\\n FLAGS ())\nS: A1 OK\n",
+        "S: * 4 FETCH (BODY[] {6}\nS: a\\r\\n.b\\n UID 7)\nS: * 4 FETCH (FLAGS () UID 7)\nS: A1 OK\n",
+    ] {
+        session(&format!("{ask}{answer}"), |mut client| {
+            let mut message = Vec::new();
+            assert_eq!(client.fetch_to(7, &mut message).unwrap(), 6);
+            assert_eq!(message, b"a\r\n.b\n");
+        });
+    }
+    for answer in [
+        "S: A1 OK\n",
+        "S: * 4 FETCH (UID 7 BODY[] NIL)\nS: A1 OK\n",
+        "S: * 4 FETCH (FLAGS ())\nS: A1 OK\n",
+        "S: * 4 FETCH (UID 4 BODY[] {1}\nS: x)\nS: A1 OK\n",
+    ] {
+        session(&format!("{ask}{answer}C: A2 NOOP\nS: A2 OK"), |mut client| {
+            let error = client.fetch_to(7, &mut Vec::new()).unwrap_err();
+            assert_eq!(rejected(&error).2, Some("NONEXISTENT"));
+            client.noop().unwrap();
+        });
+    }
+    session(&format!("{ask}S: A1 NO no mailbox"), |mut client| {
+        assert_eq!(rejected(&client.fetch_to(7, &mut Vec::new()).unwrap_err()).1, "NO");
+    });
+    // The caller's own writer may fail; the client does not.
+    let script = format!("{ask}S: * 4 FETCH (UID 7 BODY[] {{6}}\nS: abcdef)\nS: A1 OK\nC: A2 NOOP\nS: A2 OK");
+    session(&script, |mut client| {
+        let mut full: &mut [u8] = &mut [0; 2];
+        assert!(matches!(client.fetch_to(7, &mut full), Err(Error::Caller { .. })));
+        assert!(client.is_open());
+        client.noop().unwrap();
+    });
+}
+
+/// What kills other clients: each is survived by the commands around it.
+#[test]
+fn quirks_cost_no_connection() {
+    for quirk in [
+        "* NOOP",
+        "* ESEARCH (TAG \"A1\") UID ALL 1:3,5",
+        "* XLIST (\\\\Inbox) \"/\" \"INBOX\"",
+        "* LIST (\\\\Noselect) \"\\\\\" x",
+        "* STATUS INBOX (MESSAGES 1 MAILBOXID (x) )",
+        "* CAPABILITY  IDLE  AUTH=PLAIN ",
+        "* OK",
+        "* OK [",
+        "* OK [UIDNEXT]",
+        "* OK [COPYUID 1 1:4294967295 1:4294967295] x",
+        "* NO [X-\\xfc \"",
+        "* BAD",
+        "* OK Searched 91% of the mailbox",
+        "* \\xfc\\xfd",
+        "*",
+        "",
+        "* 1 FETCH (FLAGS (\\\\Seen ) UID 5 )",
+        "* 1 FETCH (ENVELOPE (\"\" \"a\"b\" NIL () ((NIL NIL \"x\" \"y\")) NIL NIL NIL NIL NIL))",
+        "* 1 FETCH (BODYSTRUCTURE (NIL \"MIXED\" NIL \"inline\" -1))",
+        "* 1 FETCH (X-GM-LABELS (\\\\Inbox \"a) MODSEQ (1) EMAILID (x) SAVEDATE NIL PREVIEW \"\\xfc\")",
+        "* 1 FETCH",
+        "* 1 FETCH UID",
+        "* 1 FETCH (UID",
+        "* 4294967296 EXISTS",
+        "* -1 EXISTS",
+        "* EXISTS",
+        "* SEARCH x",
+        "* FLAGS",
+        "* FLAGS NIL",
+        "* {1}\\r\\nx",
+        "* 1 FETCH (RFC822.SIZE 18446744073709551616 INTERNALDATE \" 1-Jan-70\")",
+    ] {
+        let script = format!(
+            "C: A1 NOOP\nS: {quirk}\nS: A1 OK\nC: A2 FETCH 1 FLAGS\nS: {quirk}\nS: * 2 FETCH (UID 9)\nS: {quirk}\nS: A2 OK"
+        );
+        let script = Script::parse(&format!("S: * OK\n{script}")).unwrap();
+        session_of(&Connector::new(), script, |mut client| {
+            client.noop().unwrap();
+            let told = told(&mut client, "1", "FLAGS").unwrap();
+            let at = told.iter().position(|line| line == "message 2").unwrap();
+            assert_eq!(told[at + 1], "Uid(9)", "{quirk}");
+        });
+        // Lines that end in LF alone, too.
+        let bare = format!("{}\nA1 OK\n", quirk.replace("\\r\\n", "\\n"));
+        let script = Script::new().server("* OK\n").client("A1 NOOP\r\n").server(bare);
+        session_of(&Connector::new(), script, |mut client| client.noop().unwrap());
+    }
+}

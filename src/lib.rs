@@ -9,6 +9,7 @@ mod error;
 pub mod imap;
 mod limits;
 mod net;
+pub mod pop3;
 pub mod ports;
 mod protocol;
 pub mod sasl;
@@ -31,6 +32,9 @@ pub use tls_info::{TlsBackend, TlsInfo};
 
 /// An IMAP connection: the verbs of every [`Client`], and IMAP's own.
 pub type ImapClient = Client<imap::Imap>;
+/// A POP3 connection: the verbs of every [`Client`], and POP3's own.
+pub type Pop3Client = Client<pop3::Pop3>;
+/// An SMTP connection: the verbs of every [`Client`], and SMTP's own.
 pub type SmtpClient = Client<smtp::Smtp>;
 
 /// Byte streams: what a connection is made of, and until when they may wait.

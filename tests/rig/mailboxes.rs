@@ -1,0 +1,92 @@
+//! Where mail arrives: looks through the IMAP and POP3 endpoints of a store until a message is there.
+
+use std::collections::BTreeSet;
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use mailconnect::{ImapClient, Pop3Client};
+
+use crate::login::{self, USER};
+use crate::messages::Message;
+use crate::model::{Endpoint, Proto, Rig};
+use crate::report::{Checked, During, Notes, ensure};
+use crate::{imap, opening, pop3};
+
+/// How long a message may take, and how long to wait between two looks.
+const DELIVERY: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(150);
+
+static IN_USE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+static FREED: Condvar = Condvar::new();
+
+/// The only POP3 session of a store: many servers refuse a second one of the same user.
+pub(crate) struct Alone(String);
+
+pub(crate) fn alone(endpoint: &Endpoint) -> Alone {
+    let store = endpoint.store.clone().unwrap_or_else(|| endpoint.name.clone());
+    let mut in_use = FREED.wait_while(IN_USE.lock().unwrap(), |in_use| in_use.contains(&store)).unwrap();
+    in_use.insert(store.clone());
+    Alone(store)
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        IN_USE.lock().unwrap().remove(&self.0);
+        FREED.notify_all();
+    }
+}
+
+/// The message is in the store, the same byte for byte by IMAP and by POP3, as far as the store has such endpoints. It is
+/// deleted in the end, so that alice's mailbox does not grow.
+pub(crate) fn arrived(rig: &Rig, store: &str, message: &Message, notes: &mut Notes) -> Checked {
+    let readers = [Proto::Imap, Proto::Pop3].map(|proto| rig.reader(store, proto));
+    ensure(readers.iter().any(Option::is_some), || format!("the store {store} cannot be read"))?;
+    for reader in readers.into_iter().flatten() {
+        arrived_at(rig, reader, message)?;
+        notes.add(format!("arrived, by {}", reader.name));
+    }
+    Ok(())
+}
+
+/// The message can be read here, the same byte for byte. POP3 deletes it.
+pub(crate) fn arrived_at(rig: &Rig, reader: &Endpoint, message: &Message) -> Checked {
+    let copy = poll(|| match reader.proto {
+        Proto::Imap => by_imap(rig, reader, message),
+        _ => by_pop3(rig, reader, message),
+    });
+    let copy = copy.map_err(|error| format!("by {}: {error}", reader.name))?;
+    match message.differs_from(&copy) {
+        Some(difference) => Err(format!("by {}: {difference}", reader.name)),
+        None => Ok(()),
+    }
+}
+
+/// Servers hand mail on at their own pace and tell nobody, so there is nothing else to wait for.
+fn poll(mut look: impl FnMut() -> Checked<Option<Vec<u8>>>) -> Checked<Vec<u8>> {
+    let end = Instant::now() + DELIVERY;
+    while Instant::now() < end {
+        if let Some(copy) = look()? {
+            return Ok(copy);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err("the message did not arrive".into())
+}
+
+fn by_imap(rig: &Rig, reader: &Endpoint, message: &Message) -> Checked<Option<Vec<u8>>> {
+    let mut client: ImapClient = opening::open(&opening::trusting(rig), reader).during(&reader.name)?;
+    login::log_in(rig, reader, &mut client, USER)?;
+    client.select("INBOX").during("SELECT")?;
+    let copy = imap::find(&mut client, message).during("SEARCH and FETCH")?;
+    client.quit().during("LOGOUT")?;
+    Ok(copy)
+}
+
+fn by_pop3(rig: &Rig, reader: &Endpoint, message: &Message) -> Checked<Option<Vec<u8>>> {
+    let _guard = alone(reader);
+    let mut client: Pop3Client = opening::open(&opening::trusting(rig), reader).during(&reader.name)?;
+    login::log_in(rig, reader, &mut client, USER)?;
+    let copy = pop3::take(&mut client, message).during("LIST and RETR")?;
+    client.quit().during("QUIT")?;
+    Ok(copy)
+}

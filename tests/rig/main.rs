@@ -1,0 +1,49 @@
+//! The real servers: every endpoint in the file that `MAILCONNECT_RIG` names is used as its own fields say it can be
+//! used, and fails as they say it must. Prints one line for each endpoint, then the count.
+//!
+//!     MAILCONNECT_RIG=/path/to/rig.json cargo test --test rig -- --ignored --nocapture
+
+mod failing;
+mod imap;
+mod lmtp;
+mod login;
+mod mailboxes;
+mod messages;
+mod model;
+mod opening;
+mod pop3;
+mod report;
+mod roundtrip;
+mod smtp;
+mod swapped;
+mod usage;
+
+use mailconnect::imap::Imap;
+use mailconnect::pop3::Pop3;
+use mailconnect::smtp::Smtp;
+
+use model::{Endpoint, Proto, Rig};
+use report::{Checked, Notes};
+
+/// The suite itself.
+#[test]
+#[ignore = "needs MAILCONNECT_RIG"]
+fn every_endpoint() {
+    let rig = Rig::from_environment();
+    let count = report::run(&rig, check);
+    let (listed, told) = (rig.endpoints.len(), count.passed + count.failed);
+    println!("{told} of {listed} endpoints accounted for");
+    println!("{told} endpoints, {} passed, {} failed", count.passed, count.failed);
+    assert!(listed > 0 && told == listed && count.failed == 0, "{count:?} of {listed}");
+}
+
+fn check(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
+    match (endpoint.proto, endpoint.fails) {
+        (Proto::Lmtp, None) => lmtp::check(endpoint, notes),
+        (Proto::Smtp, None) => usage::check::<Smtp>(rig, endpoint, notes),
+        (Proto::Smtp, Some(fails)) => failing::check(rig, endpoint, fails, notes),
+        (Proto::Imap, None) => usage::check::<Imap>(rig, endpoint, notes),
+        (Proto::Pop3, None) => usage::check::<Pop3>(rig, endpoint, notes),
+        (proto, Some(_)) => Err(format!("`fails` of a {proto} endpoint is nothing this suite knows")),
+    }
+}

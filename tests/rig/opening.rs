@@ -1,0 +1,246 @@
+//! The verbs that open a connection, and what they must find: the right and the wrong mode, the certificate's verdict.
+
+use std::error::Error as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mailconnect::errors::StartTlsCause;
+use mailconnect::tls::CertificateErrors;
+use mailconnect::{Client, Connector, Error, Phase, Protocol, Security, Timeouts};
+
+use crate::model::{Endpoint, Mode, Rig, Verify};
+use crate::report::{Checked, During, Notes, ensure, refused, whole};
+
+/// What the good certificates are for, and what the clients of the rig want.
+const SERVER_NAME: &str = "mail.example.test";
+
+/// Ends what hangs.
+const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// How long to wait for what does not come: a greeting on a port that wants TLS first.
+const IMPATIENCE: Duration = Duration::from_millis(700);
+
+/// A connector that trusts nobody.
+fn suspicious() -> Connector {
+    Connector::new().system_roots(false).server_name(SERVER_NAME).deadline(WATCHDOG)
+}
+
+/// A connector that trusts the rig's CA.
+pub(crate) fn trusting(rig: &Rig) -> Connector {
+    suspicious().root_certificates_pem(&rig.ca).expect("the rig's CA")
+}
+
+/// A connector that takes every certificate: for what is not about certificates.
+pub(crate) fn lenient(rig: &Rig) -> Connector {
+    Seen::default().accepting(trusting(rig))
+}
+
+/// What the certificate event saw, one entry a call.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<CertificateErrors>>>);
+
+impl Seen {
+    /// The connector with an event that takes every certificate and notes what was wrong with it.
+    fn accepting(&self, connector: Connector) -> Connector {
+        let seen = Arc::clone(&self.0);
+        connector.server_certificate_validate(move |event| {
+            seen.lock().unwrap().push(event.errors());
+            event.is_valid = true;
+        })
+    }
+
+    fn take(&self) -> Vec<CertificateErrors> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// Opens by the verb of the endpoint's mode.
+pub(crate) fn open<P: Protocol + Default>(
+    connector: &Connector,
+    endpoint: &Endpoint,
+) -> mailconnect::Result<Client<P>> {
+    open_at(connector, endpoint, endpoint.address())
+}
+
+pub(crate) fn open_at<P: Protocol + Default>(
+    connector: &Connector,
+    endpoint: &Endpoint,
+    address: (&str, u16),
+) -> mailconnect::Result<Client<P>> {
+    match endpoint.mode {
+        Mode::Implicit => connector.connect_ssl(address),
+        Mode::StartTls => connector.connect_start_tls(address),
+        Mode::Plain => connector.connect(address),
+    }
+}
+
+/// Every wrong way to open it fails and says what to do instead.
+pub(crate) fn wrong_mode<P: Protocol + Default>(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
+    if endpoint.mode == Mode::Implicit {
+        return plain_on_a_tls_port::<P>(rig, endpoint, notes);
+    }
+    let error = refused("connect_ssl", trusting(rig).connect_ssl::<P>(endpoint.address()))?;
+    match &error {
+        Error::WrongMode(wrong) if wrong.security == Security::Tls && wrong.advice.contains("start_tls") => {}
+        _ => return Err(format!("connect_ssl: not WrongMode that names start_tls, but {}", whole(&error))),
+    }
+    notes.add("connect_ssl: wrong mode");
+    if endpoint.mode == Mode::Plain { no_upgrade::<P>(rig, endpoint, notes) } else { Ok(()) }
+}
+
+fn plain_on_a_tls_port<P: Protocol + Default>(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
+    let mut timeouts = Timeouts::default();
+    timeouts.greeting = IMPATIENCE;
+    let error = refused("connect", trusting(rig).timeouts(timeouts).connect::<P>(endpoint.address()))?;
+    let advice = match &error {
+        Error::WrongMode(wrong) => Some(&wrong.advice),
+        Error::Timeout(timeout) if timeout.at.phase == Phase::Greeting => timeout.at.hint.as_ref(),
+        _ => None,
+    };
+    ensure(advice.is_some_and(|advice| advice.contains("connect_ssl")), || {
+        format!("connect: neither WrongMode nor a time-out that names connect_ssl, but {}", whole(&error))
+    })?;
+    notes.add("connect: wrong mode");
+    Ok(())
+}
+
+/// Where there is no STARTTLS, no verb that promises it gives a usable client.
+fn no_upgrade<P: Protocol + Default>(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
+    let mut client: Client<P> = trusting(rig).connect(endpoint.address()).during("connect")?;
+    let error = refused("start_tls", client.start_tls())?;
+    not_offered("start_tls", &error)?;
+    ensure(!client.is_open() && !client.is_secure(), || "start_tls failed and left the client open".into())?;
+    ensure(matches!(client.login("alice", "x"), Err(Error::Closed)), || "login after a failed start_tls".into())?;
+    let opened = trusting(rig).connect_start_tls::<P>(endpoint.address());
+    not_offered("connect_start_tls", &refused("connect_start_tls", opened)?)?;
+    notes.add("start_tls: not offered");
+    Ok(())
+}
+
+fn not_offered(verb: &str, error: &Error) -> Checked {
+    let cause = if let Error::StartTls(failed) = error { Some(&failed.cause) } else { None };
+    let expected = matches!(cause, Some(StartTlsCause::NotOffered | StartTlsCause::Refused(_)));
+    ensure(expected, || format!("{verb}: not refused as StartTls, but {}", whole(error)))
+}
+
+/// The certificate's verdict is the expected one; the connector with which the endpoint can be used, if there is one.
+pub(crate) fn certificate<P: Protocol + Default>(
+    rig: &Rig,
+    endpoint: &Endpoint,
+    verify: Verify,
+    notes: &mut Notes,
+) -> Checked<Option<Connector>> {
+    match verify {
+        Verify::Fine => verified::<P>(rig, endpoint, notes).map(Some),
+        Verify::HandshakeFails => {
+            for connector in [trusting(rig), lenient(rig)] {
+                let error = refused("the handshake", open::<P>(&connector, endpoint))?;
+                ensure(matches!(inner(&error), Error::Handshake { .. }), || {
+                    format!("not a failed handshake, but {}", whole(&error))
+                })?;
+                ensure(error.source().is_some(), || format!("no reason given: {}", whole(&error)))?;
+            }
+            notes.add("expected to be unusable: the handshake fails, whatever the event says");
+            Ok(None)
+        }
+        bad => unverified::<P>(rig, endpoint, bad, notes).map(Some),
+    }
+}
+
+/// The reason behind a failed upgrade.
+pub(crate) fn inner(error: &Error) -> &Error {
+    match error {
+        Error::StartTls(failed) => match &failed.cause {
+            StartTlsCause::Failed(cause) => cause,
+            _ => error,
+        },
+        _ => error,
+    }
+}
+
+/// A good certificate passes with the rig's CA and fails without it, and the version is the best of both sides.
+fn verified<P: Protocol + Default>(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked<Connector> {
+    let client = open::<P>(&trusting(rig), endpoint).during("opening with the rig's CA")?;
+    let tls = client.tls().ok_or("no TlsInfo on a secured connection")?;
+    let version = endpoint.tls.map(|tls| tls.highest());
+    ensure(tls.version == version, || format!("{:?} was negotiated instead of {version:?}", tls.version))?;
+    ensure(client.is_secure() && tls.is_verified(), || format!("not verified: {}", tls.certificate_errors))?;
+    ensure(!tls.chain.is_empty(), || "no certificate in TlsInfo".into())?;
+    notes.add(format!("verified, {:?}", tls.version.unwrap()));
+    let error = refused("opening without the CA", without_the_ca::<P>(rig, endpoint))?;
+    let found = found_errors(&error)?;
+    ensure(found == CertificateErrors::UNKNOWN_ISSUER, || format!("without the CA: {found}"))?;
+    notes.add("without the CA: unknown issuer");
+    Ok(trusting(rig))
+}
+
+/// With a store that is not empty, but holds only a root that vouches for no server.
+fn without_the_ca<P: Protocol + Default>(rig: &Rig, endpoint: &Endpoint) -> mailconnect::Result<Client<P>> {
+    open(&suspicious().root_certificates_pem(&rig.strangers_certificate)?, endpoint)
+}
+
+/// A bad certificate is refused for that very reason, and taken if the event says so.
+fn unverified<P: Protocol + Default>(
+    rig: &Rig,
+    endpoint: &Endpoint,
+    verify: Verify,
+    notes: &mut Notes,
+) -> Checked<Connector> {
+    let expected = expected_errors(endpoint, verify);
+    let found = found_errors(&refused("opening", open::<P>(&trusting(rig), endpoint))?)?;
+    ensure(found.without(may_go_with(expected)) == expected, || format!("refused for `{found}`, not `{expected}`"))?;
+    notes.add(format!("refused: {found}"));
+    let seen = Seen::default();
+    let connector = seen.accepting(trusting(rig));
+    let client = open::<P>(&connector, endpoint).during("opening with an event that accepts")?;
+    let events = seen.take();
+    ensure(events == [found], || format!("the event saw {events:?} instead of {found:?}, once"))?;
+    let noted = client.tls().map(|tls| tls.certificate_errors);
+    ensure(noted == Some(found), || format!("TlsInfo has {noted:?} after the event accepted {found:?}"))?;
+    notes.add("accepted by the event");
+    Ok(connector)
+}
+
+fn expected_errors(endpoint: &Endpoint, verify: Verify) -> CertificateErrors {
+    match verify {
+        Verify::UnknownIssuer if endpoint.cert.as_deref() == Some("selfsigned") => {
+            CertificateErrors::UNKNOWN_ISSUER | CertificateErrors::SELF_SIGNED
+        }
+        Verify::UnknownIssuer => CertificateErrors::UNKNOWN_ISSUER,
+        Verify::Expired => CertificateErrors::EXPIRED,
+        Verify::NotYetValid => CertificateErrors::NOT_YET_VALID,
+        Verify::WrongHost | Verify::NoName => CertificateErrors::NAME_MISMATCH,
+        Verify::Fine | Verify::HandshakeFails => CertificateErrors::NONE,
+    }
+}
+
+/// What else may be wrong then. The rig's expired certificates are older than their issuer, so that there is no moment at
+/// which the chain can be verified.
+fn may_go_with(expected: CertificateErrors) -> CertificateErrors {
+    if expected == CertificateErrors::EXPIRED { CertificateErrors::CHAIN_ERROR } else { CertificateErrors::NONE }
+}
+
+fn found_errors(error: &Error) -> Checked<CertificateErrors> {
+    let refused = error.certificate().ok_or_else(|| format!("no refused certificate, but {}", whole(error)))?;
+    Ok(refused.errors)
+}
+
+/// Client certificates cannot be given yet, so a server that demands one must be out of reach: the handshake fails, or
+/// (TLS 1.3 servers say so after it) what comes next.
+pub(crate) fn without_client_certificate<P: Protocol + Default>(
+    rig: &Rig,
+    endpoint: &Endpoint,
+    notes: &mut Notes,
+    first_use: impl FnOnce(Client<P>) -> mailconnect::Result<()>,
+) -> Checked {
+    let seen = Seen::default();
+    let opened = open(&seen.accepting(trusting(rig)), endpoint);
+    let error = refused("without a client certificate", opened.and_then(first_use))?;
+    let events = seen.take();
+    ensure(events == [CertificateErrors::NONE], || format!("the server's own certificate: {events:?}"))?;
+    let cause = inner(&error);
+    let typed = matches!(cause, Error::Handshake { .. } | Error::Io { .. } | Error::ConnectionLost(_));
+    ensure(typed || error.rejection().is_some(), || format!("without a client certificate: {}", whole(&error)))?;
+    notes.add(format!("expected to be unusable without a client certificate: {}", whole(&error)));
+    Ok(())
+}

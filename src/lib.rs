@@ -1,4 +1,44 @@
-//! Blocking connections to mail servers: SMTP, IMAP and POP3.
+//! Blocking connections to mail servers: SMTP, IMAP and POP3, with TLS from the first byte or by STARTTLS, and a
+//! certificate callback that has the last word.
+//!
+//! Three verbs, the same for every protocol: [`Client::connect`] (plain text), [`Client::connect_ssl`] (TLS from the
+//! first byte) and [`Client::start_tls`] (the upgrade). [`SmtpClient`], [`ImapClient`] and [`Pop3Client`] are one
+//! generic [`Client`] with the commands of their protocol; a [`Connector`] holds the settings.
+//!
+//! ```
+//! # fn main() -> mailconnect::Result<()> {
+//! use mailconnect::smtp::Envelope;
+//! use mailconnect::{Connector, SmtpClient};
+//! # let server = mailconnect::testing::Server::smtp().start().unwrap();
+//! # let (host, port) = server.endpoint();
+//! # let pem = server.certificate_pem().as_bytes();
+//!
+//! let connector = Connector::new().root_certificates_pem(pem)?;
+//! # if cfg!(not(feature = "rustls")) { return Ok(()); }
+//! let mut smtp: SmtpClient = connector.connect((host, port))?;
+//! smtp.start_tls()?; // or it fails: never a silent plain session
+//! smtp.login("user", "password")?;
+//! let envelope = Envelope::new("me@example.com", ["you@example.com"])?;
+//! let report = smtp.send(&envelope, b"Subject: Hello\r\n\r\nIt works.\r\n")?;
+//! assert_eq!(report.accepted, ["you@example.com"]);
+//! smtp.quit()
+//! # }
+//! ```
+//!
+//! # What holds
+//! - `start_tls` succeeds, or it fails and the connection is closed. What the server said before is forgotten.
+//! - No password, and nothing computed from one, goes over an unencrypted link, but to this machine.
+//! - Every call has a deadline ([`Timeouts`]) that a slow server cannot stretch; every answer has a limit ([`Limits`]).
+//! - A refusal (`550`, `NO`, `-ERR`) is [`Error::Rejected`] and leaves the client usable; after anything else it is
+//!   closed, so that no half-read answer is taken for the next one.
+//! - No argument can become a command: CR, LF and NUL are refused before a byte is sent.
+//! - No secret is in `Debug`, errors, logs or transcripts, not even if the server repeats it.
+//!
+//! # Where things are
+//! The upgrade is in `src/client/mod.rs`; what a fourth protocol must supply is [`Protocol`], with [`wire`] to talk
+//! through. [`transport`] is what lies below, [`tls`] what is put over it, [`sasl`] how to log in.
+//!
+//! The lines of every session go to the `log` crate at debug level, without secrets and bodies.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
@@ -49,3 +89,8 @@ pub mod errors {
         NoMechanism, ProtocolError, StartTlsCause, StartTlsError, Timeout, WrongMode,
     };
 }
+
+/// The code of README.md.
+#[cfg(all(doctest, feature = "rustls"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,50 @@
+//! Lists the messages of a POP3 mailbox and the first lines of the newest: port 110, STLS, log in, list, retrieve.
+//!
+//!     cargo run --example pop3_list       # with no server given: from a throw-away one on loopback
+//!     cargo run --example pop3_list -- mail.example.com --user me --password secret
+
+mod options;
+
+use mailconnect::tls::CertificateErrors;
+use mailconnect::{Connector, Pop3Client, testing};
+use options::Options;
+
+const WELCOME: &[u8] = b"From: a@example.com\r\nSubject: Welcome\r\n\r\nA message that was there already.\r\n";
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut options = Options::read()?;
+
+    // Nobody to talk to? Then start somebody. Leave this out of your own program.
+    let throw_away =
+        if options.host.is_none() { Some(testing::Server::pop3().message(WELCOME).start()?) } else { None };
+    if let Some(server) = &throw_away {
+        println!("no server given: started one on {}, with a self-signed certificate", server.address());
+        (options.host, options.port) = (Some("localhost".into()), Some(server.port()));
+        options.accept_self_signed = true;
+    }
+
+    let mut connector = Connector::new();
+    if options.accept_self_signed {
+        let tolerated = CertificateErrors::SELF_SIGNED | CertificateErrors::UNKNOWN_ISSUER;
+        connector = connector.server_certificate_validate(move |event| {
+            event.is_valid = event.errors().without(tolerated).is_empty();
+        });
+    }
+
+    let endpoint = (options.host.unwrap_or_default(), options.port.unwrap_or(mailconnect::ports::POP3));
+    let mut pop3: Pop3Client = connector.connect_start_tls(endpoint)?;
+    pop3.login(&options.user, &options.password)?;
+
+    let total = pop3.stat()?;
+    println!("{} messages, {} octets", total.messages, total.octets);
+    let entries = pop3.list()?;
+    for entry in &entries {
+        println!("{:6} {:10}", entry.number, entry.octets);
+    }
+    if let Some(newest) = entries.last() {
+        pop3.retr_to(newest.number, &mut std::io::stdout())?;
+    }
+    // Messages that were marked with `dele` go now, and only if this is `Ok`.
+    pop3.quit()?;
+    Ok(())
+}

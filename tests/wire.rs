@@ -11,7 +11,7 @@ use mailconnect::sasl::{self, Mechanism};
 use mailconnect::testing::{Chunking, Script, ScriptHandle};
 use mailconnect::transport::{Deadline, Transport};
 use mailconnect::wire::{Answer, BodyOutcome, Flaw, Framer, LineEnds, Need, Part, Ready, Wire};
-use mailconnect::{Client, Connector, Error, Limits, Phase, Protocol, Result, Security};
+use mailconnect::{Client, Connector, Error, Interrupt, Limits, Phase, Protocol, Result, Security};
 
 /// Answers are a line each; `BODY n` is followed by so many bytes and another line, `DOTTED` by a dotted body.
 #[derive(Debug, Default)]
@@ -462,4 +462,74 @@ fn nothing_unsent_goes_out_on_drop() {
     });
     drop(client);
     assert!(handle.sent().is_empty());
+}
+
+// ---- A transport with a fault ----
+
+type OnIo = Box<dyn FnMut(&[u8]) -> std::io::Result<usize> + Send>;
+
+/// Asks before each read (with nothing) and each write: how many of the bytes go through, or which error it is.
+struct Faulty {
+    inner: Box<dyn Transport>,
+    on_io: OnIo,
+    deadlines: bool,
+}
+
+impl Read for Faulty {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        (self.on_io)(b"")?;
+        self.inner.read(buf)
+    }
+}
+
+impl Write for Faulty {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        let most = (self.on_io)(buf)?;
+        self.inner.write(&buf[..most])
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl Transport for Faulty {
+    fn set_deadline(&mut self, deadline: Deadline) -> std::io::Result<()> {
+        if self.deadlines { self.inner.set_deadline(deadline) } else { Err(std::io::ErrorKind::Unsupported.into()) }
+    }
+}
+
+fn open_faulty(connector: Connector, script: &str, on_io: OnIo) -> (Client<Toy>, ScriptHandle) {
+    let (inner, handle) = Script::parse(script).unwrap().play();
+    let connector = connector.clock(handle.clock());
+    let transport = Faulty { inner: Box::new(inner), on_io, deadlines: true };
+    (connector.over(Toy, transport, "toy.example", Security::Plain).unwrap(), handle)
+}
+
+fn send_message(wire: &mut Wire) -> Result<Part> {
+    let mut group = wire.group();
+    let _ = group.dotted(&mut Cursor::new("x"), LineEnds::Normalize)?;
+    group.expect(answer("DATA").changing());
+    group.send()?;
+    wire.enter(Phase::FinalAnswer);
+    wire.next_part()
+}
+
+#[test]
+fn rule_7_a_body_that_broke_off_never_seems_to_end() {
+    for get in ["S: BODY 9\nS- 123\nEOF\n", "S: DOTTED\nS: 123\nEOF\n", "S: BODY 9\nS- 123\nSTALL\n"] {
+        let (mut client, _handle) = open(Connector::new(), &format!("S: hello\nC: GET\n{get}"), Chunking::Whole);
+        client
+            .exchange(|_, wire| {
+                send(wire, "GET")?;
+                wire.next_part().map(drop)
+            })
+            .unwrap();
+        let mut body = client.body();
+        let mut bytes = Vec::new();
+        assert!(body.read_to_end(&mut bytes).is_err() && bytes.starts_with(b"123"));
+        // As a caller does who passes over errors: it must not find the end next.
+        assert!(body.read(&mut [0; 8]).is_err() && body.copy_to(&mut bytes).is_err());
+        assert!(!client.is_open());
+    }
 }

@@ -115,6 +115,10 @@ impl Wire {
     }
 
     fn peek_body(&mut self) -> Result<Found> {
+        if !self.is_open() {
+            // Nothing is pending any more, and that must not seem to be the end of what broke off.
+            return Err(Error::Closed);
+        }
         if self.cr_due {
             return Ok(Found::Cr);
         }

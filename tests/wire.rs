@@ -466,9 +466,15 @@ fn nothing_unsent_goes_out_on_drop() {
 
 // ---- A transport with a fault ----
 
-type OnIo = Box<dyn FnMut(&[u8]) -> std::io::Result<usize> + Send>;
+enum Io<'a> {
+    Read,
+    Write(&'a [u8]),
+    Flush,
+}
 
-/// Asks before each read (with nothing) and each write: how many of the bytes go through, or which error it is.
+type OnIo = Box<dyn FnMut(Io<'_>) -> std::io::Result<usize> + Send>;
+
+/// Asks before each call: how many of the bytes may be written, or which error it is.
 struct Faulty {
     inner: Box<dyn Transport>,
     on_io: OnIo,
@@ -477,18 +483,19 @@ struct Faulty {
 
 impl Read for Faulty {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        (self.on_io)(b"")?;
+        (self.on_io)(Io::Read)?;
         self.inner.read(buf)
     }
 }
 
 impl Write for Faulty {
     fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-        let most = (self.on_io)(buf)?;
+        let most = (self.on_io)(Io::Write(buf))?;
         self.inner.write(&buf[..most])
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
+        (self.on_io)(Io::Flush)?;
         self.inner.flush()
     }
 }
@@ -531,5 +538,45 @@ fn rule_7_a_body_that_broke_off_never_seems_to_end() {
         // As a caller does who passes over errors: it must not find the end next.
         assert!(body.read(&mut [0; 8]).is_err() && body.copy_to(&mut bytes).is_err());
         assert!(!client.is_open());
+    }
+}
+
+#[test]
+fn rule_10_a_message_that_went_out_late_leaves_the_outcome_unknown() {
+    let on_io = move |io: Io<'_>| match io {
+        Io::Write(bytes) => Ok(bytes.len()),
+        Io::Read => Ok(0),
+        Io::Flush => Err(std::io::ErrorKind::TimedOut.into()),
+    };
+    let (mut client, handle) = open_faulty(Connector::new(), "S: hello\nC: x\nC: .\nS: queued\n", Box::new(on_io));
+    let error = client.exchange(|_, wire| send_message(wire)).unwrap_err();
+    assert!(handle.sent().ends_with(b"\r\n.\r\n"));
+    assert!(error.is_timeout() && error.outcome_unknown(), "{error:?}");
+}
+
+#[test]
+fn rule_10_of_a_group_that_broke_off_only_what_was_whole_may_have_been_done() {
+    let group = b"DELE 1\r\nDELE 2\r\n";
+    for (sent, unknown) in [(0, false), (7, false), (8, true), (12, true), (16, true)] {
+        let mut left = sent;
+        let on_io = move |io: Io<'_>| {
+            let Io::Write(bytes) = io else { return Ok(0) };
+            let most = bytes.len().min(left);
+            left -= most;
+            if most == 0 { Err(std::io::ErrorKind::ConnectionReset.into()) } else { Ok(most) }
+        };
+        let script = "S: hello\nC: DELE 1\nC: DELE 2\nEOF\n";
+        let (mut client, handle) = open_faulty(Connector::new(), script, Box::new(on_io));
+        let error = client
+            .exchange(|_, wire| {
+                let mut group = wire.group();
+                group.put("DELE ").number(1).end(answer("DELE").changing());
+                group.put("DELE ").number(2).end(answer("DELE").changing());
+                group.send()?;
+                wire.next_part()
+            })
+            .unwrap_err();
+        assert_eq!(handle.sent(), group[..sent]);
+        assert_eq!(error.outcome_unknown(), unknown, "after {sent} bytes: {error:?}");
     }
 }

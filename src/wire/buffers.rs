@@ -55,8 +55,17 @@ impl Buffers {
         self.stream.consume(n);
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)?;
-        self.stream.flush()
+    /// Writes all of it. Says how many bytes the transport has taken, also where it failed at last.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> (usize, io::Result<()>) {
+        let mut taken = 0;
+        while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+            match self.stream.write(rest) {
+                Ok(0) => return (taken, Err(io::ErrorKind::WriteZero.into())),
+                Ok(n) => taken += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return (taken, Err(error)),
+            }
+        }
+        (taken, self.stream.flush())
     }
 }

@@ -28,7 +28,8 @@ const BLOCK: usize = 32 << 10;
 #[derive(Debug)]
 pub struct Group<'w> {
     wire: &'w mut Wire,
-    answers: Vec<Answer>,
+    /// Each with the end of its command in the buffer.
+    answers: Vec<(usize, Answer)>,
     hidden: Vec<Range<usize>>,
     /// Bytes of bodies that lie in the buffer, which a transcript does not show.
     bodies: Vec<Range<usize>>,
@@ -106,8 +107,7 @@ impl<'w> Group<'w> {
 
     /// Ends a command, whose answer is then due.
     pub fn end(&mut self, answer: Answer) -> &mut Self {
-        self.answers.push(answer);
-        self.line()
+        self.line().expect(answer)
     }
 
     /// Ends a line that is no command of its own: it continues one whose answer is due already.
@@ -117,7 +117,7 @@ impl<'w> Group<'w> {
 
     /// The answer to a body: due after it, with no line of its own.
     pub fn expect(&mut self, answer: Answer) -> &mut Self {
-        self.answers.push(answer);
+        self.answers.push((self.wire.out.len(), answer));
         self
     }
 
@@ -133,13 +133,11 @@ impl<'w> Group<'w> {
     fn flush(&mut self) -> Result<()> {
         let answers = std::mem::take(&mut self.answers);
         let (hidden, bodies) = (std::mem::take(&mut self.hidden), std::mem::take(&mut self.bodies));
-        let result = self.wire.send(|transcript, out| show(transcript, out, &hidden, &bodies));
+        let result = self.wire.send(answers, |transcript, out| show(transcript, out, &hidden, &bodies));
         if !hidden.is_empty() {
             self.wire.out.zeroize();
         }
-        result?;
-        self.wire.due.extend(answers);
-        Ok(())
+        result
     }
 
     /// Appends a whole body with its final dot. Whatever is more than a block goes out at once, with the commands before

@@ -305,8 +305,8 @@ impl Wire {
     }
 
     /// Sends what was composed. Bytes that the server sent for no command make it an error, since they would be taken
-    /// for the answer.
-    fn send(&mut self, shown: impl FnOnce(&Transcript, &[u8])) -> Result<()> {
+    /// for the answer. Each answer comes with the end of its command in what was composed.
+    fn send(&mut self, answers: Vec<(usize, Answer)>, shown: impl FnOnce(&Transcript, &[u8])) -> Result<()> {
         if !self.open {
             return Err(Error::Closed);
         }
@@ -318,8 +318,10 @@ impl Wire {
         if self.transcript.is_on() {
             shown(&self.transcript, &self.out);
         }
-        let result = self.stream.write(&self.out);
+        let (taken, result) = self.stream.write(&self.out);
         self.out.clear();
+        // A command that went out whole may be carried out, whatever became of the rest.
+        self.due.extend(answers.into_iter().filter(|(end, _)| *end <= taken).map(|(_, answer)| answer));
         result.map_err(|error| self.broken(error))
     }
 

@@ -55,8 +55,8 @@ pub enum Error {
     #[error("{0}")]
     Timeout(Box<Timeout>),
     /// [`Interrupt::interrupt`](crate::Interrupt::interrupt) was called. The client is closed.
-    #[error("interrupted from another thread")]
-    Interrupted,
+    #[error("{0}: interrupted from another thread")]
+    Interrupted(Box<Context>),
     /// Reading from or writing to the connection failed. The client is closed.
     #[error("{at}: input or output failed")]
     Io {
@@ -199,12 +199,16 @@ impl Error {
     /// True if a command that changes the server's state (a message, a deletion) was sent whole and its answer was
     /// lost: it may have been done or not.
     pub fn outcome_unknown(&self) -> bool {
+        self.context().is_some_and(|at| at.outcome_unknown)
+    }
+
+    pub(crate) fn context(&self) -> Option<&Context> {
         match self {
-            Self::Io { at, .. } | Self::ConnectionLost(at) => at.outcome_unknown,
-            Self::Limit(exceeded) => exceeded.at.outcome_unknown,
-            Self::Timeout(timeout) => timeout.at.outcome_unknown,
-            Self::Protocol(error) => error.at.outcome_unknown,
-            _ => false,
+            Self::Io { at, .. } | Self::ConnectionLost(at) | Self::Interrupted(at) => Some(at),
+            Self::Limit(exceeded) => Some(&exceeded.at),
+            Self::Timeout(timeout) => Some(&timeout.at),
+            Self::Protocol(error) => Some(&error.at),
+            _ => None,
         }
     }
 }

@@ -154,7 +154,7 @@ fn interrupted(greeting: &'static [u8], then: impl FnOnce(&Connector, SocketAddr
 fn an_interrupt_ends_the_wait_for_a_greeting() {
     let error =
         interrupted(b"", |connector, address| connector.connect::<mailconnect::imap::Imap>(address).unwrap_err());
-    assert!(matches!(error, Error::Interrupted), "{error:?}");
+    assert!(matches!(error, Error::Interrupted(_)), "{error:?}");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn an_interrupt_ends_a_command() {
     let error = interrupted(b"+OK hi\r\n", |connector, address| {
         connector.connect::<mailconnect::pop3::Pop3>(address).and_then(|mut pop3| pop3.stat()).unwrap_err()
     });
-    assert!(matches!(error, Error::Interrupted), "{error:?}");
+    assert!(matches!(error, Error::Interrupted(_)), "{error:?}");
 }
 
 #[cfg(feature = "rustls")]
@@ -170,11 +170,11 @@ fn an_interrupt_ends_a_command() {
 fn an_interrupt_ends_a_handshake() {
     let error =
         interrupted(b"", |connector, address| connector.connect_ssl::<mailconnect::imap::Imap>(address).unwrap_err());
-    assert!(matches!(error, Error::Interrupted), "{error:?}");
+    assert!(matches!(error, Error::Interrupted(_)), "{error:?}");
     let error = interrupted(b"* OK hi\r\n", |connector, address| {
         connector.connect_start_tls::<mailconnect::imap::Imap>(address).unwrap_err()
     });
-    assert!(matches!(error, Error::Interrupted), "{error:?}");
+    assert!(matches!(error, Error::Interrupted(_)), "{error:?}");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn an_interrupt_set_before_ends_everything_at_once() {
     interrupt.interrupt();
     let connector = Connector::new().interrupt(interrupt);
     let error = watchdog(move || connector.connect::<mailconnect::smtp::Smtp>("localhost:9").unwrap_err());
-    assert!(matches!(error, Error::Interrupted), "{error:?}");
+    assert!(matches!(error, Error::Interrupted(_)), "{error:?}");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_handle_of_the_client_ends_its_calls() {
     let other = thread::spawn(move || handle.interrupt());
     let error = watchdog(move || pop3.stat().unwrap_err());
     other.join().unwrap();
-    assert!(matches!(error, Error::Interrupted), "{error:?}");
+    assert!(matches!(error, Error::Interrupted(_)), "{error:?}");
 }
 
 #[cfg(unix)]

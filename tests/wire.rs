@@ -580,3 +580,61 @@ fn rule_10_of_a_group_that_broke_off_only_what_was_whole_may_have_been_done() {
         assert_eq!(error.outcome_unknown(), unknown, "after {sent} bytes: {error:?}");
     }
 }
+
+#[test]
+fn rule_10_an_interrupt_after_the_final_dot_leaves_the_outcome_unknown() {
+    for (trigger, unknown) in [("ASK\r\n", false), ("\r\n.\r\n", true)] {
+        let interrupt = Interrupt::new();
+        let (handle, mut sent) = (interrupt.clone(), false);
+        let on_io = move |io: Io<'_>| {
+            let Io::Write(bytes) = io else {
+                if sent && matches!(io, Io::Read) {
+                    handle.interrupt();
+                }
+                return Ok(0);
+            };
+            sent |= bytes.ends_with(trigger.as_bytes());
+            Ok(bytes.len())
+        };
+        let script = "S: hello\nC: ASK\nWAIT\nS: ok\nC: x\nC: .\nEOF\n";
+        let (mut client, _handle) = open_faulty(Connector::new().interrupt(interrupt), script, Box::new(on_io));
+        let error = client
+            .exchange(|_, wire| {
+                ask(wire, "ASK")?;
+                send_message(wire)
+            })
+            .unwrap_err();
+        assert!(error.to_string().ends_with("interrupted from another thread"), "{error}");
+        assert!(error.is_fatal() && error.outcome_unknown() == unknown, "{trigger:?}: {error:?}");
+    }
+}
+
+#[test]
+fn rule_8_an_interrupt_ends_what_has_no_socket_to_shut_down() {
+    struct NoHandle(Box<dyn Transport>);
+    impl Read for NoHandle {
+        fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(buf)
+        }
+    }
+    impl Write for NoHandle {
+        fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+            self.0.write(buf)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            self.0.flush()
+        }
+    }
+    impl Transport for NoHandle {
+        fn set_deadline(&mut self, deadline: Deadline) -> std::io::Result<()> {
+            self.0.set_deadline(deadline)
+        }
+    }
+    let (inner, handle) = Script::parse("S: hello\nC: ASK\nS: answer\n").unwrap().play();
+    let connector = Connector::new().clock(handle.clock());
+    let mut client = connector.over(Toy, NoHandle(Box::new(inner)), "toy.example", Security::Plain).unwrap();
+    client.interrupt_handle().interrupt();
+    let error = client.exchange(|_, wire| ask(wire, "ASK")).unwrap_err();
+    assert!(error.to_string().ends_with("interrupted from another thread"), "{error}");
+    assert!(!client.is_open() && handle.sent().is_empty());
+}

@@ -89,8 +89,7 @@ impl<P: Protocol> Client<P> {
             self.wire.close();
             let peer = &self.target.peer;
             match self.interrupted(self.advise(error)) {
-                Error::Interrupted => Error::Interrupted,
-                error @ Error::StartTls(_) => error,
+                error @ (Error::StartTls(_) | Error::Interrupted(_)) => error,
                 Error::Rejected(rejection) => Error::start_tls(peer, StartTlsCause::Refused(rejection)),
                 error => Error::start_tls(peer, StartTlsCause::Failed(Box::new(error))),
             }
@@ -289,7 +288,11 @@ impl<P: Protocol> Client<P> {
     }
 
     fn interrupted(&self, error: Error) -> Error {
-        if error.is_fatal() && self.interrupt.is_set() { Error::Interrupted } else { error }
+        if !error.is_fatal() || !self.interrupt.is_set() {
+            return error;
+        }
+        let at = error.context().cloned();
+        Error::Interrupted(Box::new(at.unwrap_or_else(|| self.wire.context())))
     }
 
     // ---- The end ----

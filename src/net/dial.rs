@@ -76,7 +76,7 @@ pub(crate) fn dial(settings: &DialSettings, host: &str, port: u16) -> Result<Box
 pub(crate) fn dial_unix(settings: &DialSettings, path: &Path) -> Result<Box<dyn Transport>> {
     let peer = path.display().to_string();
     if settings.interrupt.is_set() {
-        return Err(Error::Interrupted);
+        return Err(interrupted(Phase::Connect, &peer));
     }
     let connect = |path: &std::path::PathBuf, wait| open_unix(path, wait);
     first_to_connect(settings, &peer, vec![path.to_owned()], |_| None, connect)
@@ -96,13 +96,17 @@ fn peer_name(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
+fn interrupted(phase: Phase, peer: &str) -> Error {
+    Error::Interrupted(Box::new(Context::new(phase, peer)))
+}
+
 fn addresses(settings: &DialSettings, peer: &str, host: &str, port: u16) -> Result<Vec<SocketAddr>> {
     if settings.interrupt.is_set() {
-        return Err(Error::Interrupted);
+        return Err(interrupted(Phase::Resolve, peer));
     }
     let budget = Budget::new(settings, settings.resolve);
     resolve(host, port, budget.left, &settings.interrupt, system).map_err(|error| match error {
-        Unresolved::Interrupted => Error::Interrupted,
+        Unresolved::Interrupted => interrupted(Phase::Resolve, peer),
         Unresolved::TimedOut => budget.passed(Phase::Resolve, peer),
         Unresolved::Failed(source) => Error::Resolve { host: host.into(), source },
     })
@@ -125,7 +129,7 @@ fn first_to_connect<A: Clone + Send + 'static, S: Socket + 'static>(
     let rules = Rules { until: Instant::now().checked_add(budget.left), stagger: STAGGER, at_once: AT_ONCE };
     match race(places, &rules, &settings.interrupt, connect) {
         Ok(socket) => Ok(Box::new(Timed::with_clock(socket, Arc::clone(&settings.clock)))),
-        Err(Lost::Interrupted) => Err(Error::Interrupted),
+        Err(Lost::Interrupted) => Err(interrupted(Phase::Connect, peer)),
         Err(Lost::Failed(failures)) if failures.is_empty() => Err(budget.passed(Phase::Connect, peer)),
         Err(Lost::Failed(failures)) => {
             let attempts = failures.into_iter().map(|(place, error)| Attempt::new(address(&place), error)).collect();

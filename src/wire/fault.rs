@@ -6,7 +6,7 @@ use super::{Flaw, Wire};
 use crate::error::{Context, Error, LimitExceeded, ProtocolError, Timeout};
 
 impl Wire {
-    fn context(&self) -> Context {
+    pub(crate) fn context(&self) -> Context {
         let mut context = Context::new(self.phase, &self.settings.peer);
         context.command = self.due.front().map_or("", |answer| answer.command);
         context.outcome_unknown = self.due.iter().any(|answer| answer.changes_state);
@@ -22,7 +22,7 @@ impl Wire {
     pub(super) fn broken(&mut self, source: io::Error) -> Error {
         let at = self.context();
         let error = match source.kind() {
-            _ if self.settings.interrupt.is_set() => Error::Interrupted,
+            _ if self.settings.interrupt.is_set() => Error::Interrupted(Box::new(at)),
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
                 let limit = self.stream.gate().left.is_zero().then(|| self.allowance(self.phase).0);
                 Error::Timeout(Box::new(Timeout { at, limit }))

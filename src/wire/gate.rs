@@ -5,11 +5,12 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::net::{Clock, Closed, Deadline, Timeouts, Transport};
+use crate::net::{Clock, Closed, Deadline, Interrupt, Timeouts, Transport};
 
 pub(super) struct Gate {
     pub(super) transport: Box<dyn Transport>,
     pub(super) clock: Arc<dyn Clock>,
+    interrupt: Interrupt,
     /// While true, reading would block: nothing but what is buffered can be seen.
     pub(super) shut: bool,
     /// What is left for the phase; time outside of reads and writes is not charged.
@@ -25,9 +26,18 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(transport: Box<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
-        let left = Duration::ZERO;
-        Self { transport, clock, shut: false, left, credit: false, overall: None, soft: None, no_deadline: false }
+    pub(super) fn new(transport: Box<dyn Transport>, clock: Arc<dyn Clock>, interrupt: Interrupt) -> Self {
+        Self {
+            transport,
+            clock,
+            interrupt,
+            shut: false,
+            left: Duration::ZERO,
+            credit: false,
+            overall: None,
+            soft: None,
+            no_deadline: false,
+        }
     }
 
     /// Replaces the transport by one that is at its end.
@@ -45,6 +55,10 @@ impl Gate {
     }
 
     fn timed(&mut self, work: impl FnOnce(&mut dyn Transport) -> io::Result<usize>) -> io::Result<usize> {
+        // A transport without a socket of its own has no handle that ends it.
+        if self.interrupt.is_set() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         let before = self.clock.now();
         if !self.no_deadline {
             self.transport.set_deadline(self.deadline(before))?;

@@ -111,7 +111,7 @@ pub struct Wire {
 
 impl Wire {
     pub(crate) fn new(transport: Box<dyn Transport>, settings: WireSettings) -> Self {
-        let mut gate = Gate::new(transport, settings.clock.clone());
+        let mut gate = Gate::new(transport, settings.clock.clone(), settings.interrupt.clone());
         gate.no_deadline = settings.no_deadline;
         gate.overall = settings.deadline;
         let transcript = Transcript::new(settings.listener.clone());
@@ -250,7 +250,7 @@ impl Wire {
         let result = self.stream.fill();
         self.stream.gate_mut().soft = None;
         match result {
-            Ok(0) if self.settings.interrupt.is_set() => Err(self.fail(Error::Interrupted)),
+            Ok(0) if self.settings.interrupt.is_set() => Err(self.lost()),
             Ok(0) => Ok(Ready::Eof),
             Ok(_) => Ok(Ready::Bytes),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Ready::Nothing),

@@ -21,7 +21,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An argument of the caller was refused before a byte was written. The client stays usable.
+    /// An argument of the caller was refused before a byte was written. The client stays usable, but for a body that
+    /// turned out bad while it was sent.
     #[error("{0}")]
     InvalidArgument(Box<InvalidArgument>),
     /// A call in the wrong state (TLS twice, STARTTLS after login). Refused before a byte was sent; the client stays
@@ -99,13 +100,15 @@ pub enum Error {
         /// What went wrong when the system's were read.
         errors: Vec<String>,
     },
-    /// The caller's own reader or writer failed. After a half-sent body the client is closed.
+    /// The caller's own reader or writer failed.
     #[error("{what} failed")]
     Caller {
         /// Which one: "the body's reader".
         what: &'static str,
         /// Its error.
         source: io::Error,
+        /// True if the client was closed, since a reader left half a body. What a writer did not take is read away.
+        closed: bool,
     },
 }
 
@@ -116,7 +119,7 @@ fn list(errors: &[String]) -> String {
 impl Error {
     /// An argument was refused before a byte was written; never repeat a secret in `reason`.
     pub fn invalid(argument: &'static str, reason: impl Into<Box<str>>) -> Self {
-        Self::InvalidArgument(Box::new(InvalidArgument { argument, reason: reason.into() }))
+        Self::InvalidArgument(Box::new(InvalidArgument { argument, reason: reason.into(), closed: false }))
     }
 
     /// A handshake that failed for another reason than the certificate; for implementations of
@@ -138,8 +141,9 @@ impl Error {
     /// True if the client that returned this error is closed for good.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::InvalidArgument(_) | Self::WrongState(_) | Self::Unsupported(_) => false,
-            Self::InsecureLogin(_) | Self::NoMechanism(_) => false,
+            Self::InvalidArgument(argument) => argument.closed,
+            Self::Caller { closed, .. } => *closed,
+            Self::WrongState(_) | Self::Unsupported(_) | Self::InsecureLogin(_) | Self::NoMechanism(_) => false,
             Self::Rejected(rejection) => rejection.closing,
             _ => true,
         }

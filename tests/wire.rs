@@ -638,3 +638,41 @@ fn rule_8_an_interrupt_ends_what_has_no_socket_to_shut_down() {
     assert!(error.to_string().ends_with("interrupted from another thread"), "{error}");
     assert!(!client.is_open() && handle.sent().is_empty());
 }
+
+#[test]
+fn rule_8_an_error_says_whether_it_has_closed_the_client() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let scripts: [(&str, fn(&mut Wire) -> Result<()>); 4] = [
+        ("C: DATA\nS: go\nSTALL\n", |wire| {
+            ask(wire, "DATA")?;
+            wire.group().dotted(&mut Cursor::new("a\0"), LineEnds::Normalize).map(drop)
+        }),
+        ("C: DATA\nS: go\nSTALL\n", |wire| {
+            ask(wire, "DATA")?;
+            wire.group().counted(&mut Cursor::new("a"), 2).map(drop)
+        }),
+        ("C: GET\nS: BODY 3\nS- 123\nS: end\nC: ASK\nS: answer\n", |wire| {
+            send(wire, "GET")?;
+            wire.next_part()?;
+            wire.body().copy_to(&mut Full).map(drop)
+        }),
+        ("C: ASK\nS: answer\n", |wire| wire.group().text("name", b"a\n").map(drop)),
+    ];
+    for (n, (script, work)) in scripts.into_iter().enumerate() {
+        let (mut client, handle) = open(Connector::new(), &format!("S: hello\n{script}"), Chunking::Whole);
+        let error = client.exchange(|_, wire| work(wire)).unwrap_err();
+        assert_eq!((error.is_fatal(), client.is_open()), (n < 2, n >= 2), "{n}: {error:?}");
+        if n >= 2 {
+            assert_eq!(client.exchange(|_, wire| ask(wire, "ASK")).unwrap(), "answer");
+            handle.finish();
+        }
+    }
+}

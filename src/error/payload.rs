@@ -34,6 +34,8 @@ pub struct InvalidArgument {
     pub argument: &'static str,
     /// Why: "contains a line feed at offset 7". Never repeats a secret.
     pub reason: Box<str>,
+    /// True if the client was closed: half a body had been announced or sent, and cannot be taken back.
+    pub closed: bool,
 }
 
 impl fmt::Display for InvalidArgument {

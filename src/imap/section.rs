@@ -107,7 +107,7 @@ impl Section<'_> {
         match &mut self.source {
             Source::Stream(body) => body.copy_to(target),
             Source::Held(bytes) => {
-                let failed = |source| Error::Caller { what: "the writer of a body", source };
+                let failed = |source| Error::Caller { what: "the writer of a body", source, closed: false };
                 target.write_all(bytes).map_err(failed)?;
                 Ok(std::mem::take(bytes).len() as u64)
             }

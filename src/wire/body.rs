@@ -49,7 +49,8 @@ impl<'w> Body<'w> {
                 return Ok(total);
             }
             let n = bytes.len();
-            target.write_all(bytes).map_err(|source| Error::Caller { what: "the writer of a body", source })?;
+            let failed = |source| Error::Caller { what: "the writer of a body", source, closed: false };
+            target.write_all(bytes).map_err(failed)?;
             self.wire.consume_body(n);
             total += n as u64;
         }

@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 use super::dotted::{LineEnds, Stuffer, control};
 use super::transcript::Transcript;
 use super::{Answer, Ready, Wire};
-use crate::error::{Error, Phase, Result};
+use crate::error::{Error, InvalidArgument, Phase, Result};
 
 /// Bodies go out in blocks of about this size.
 const BLOCK: usize = 32 << 10;
@@ -73,7 +73,8 @@ impl<'w> Group<'w> {
     /// [`Error::InvalidArgument`] if it holds CR, LF or NUL.
     pub fn text(&mut self, argument: &'static str, text: &[u8]) -> Result<&mut Self> {
         if let Some(offset) = control(text) {
-            return Err(Error::invalid(argument, format!("contains CR, LF or NUL at offset {offset}")));
+            let reason = format!("contains CR, LF or NUL at offset {offset}");
+            return Err(invalid(argument, reason, self.begun));
         }
         self.wire.out.extend_from_slice(text);
         Ok(self)
@@ -162,7 +163,7 @@ impl<'w> Group<'w> {
                 stuffer.push(block, &mut self.wire.out)
             };
             if let Err(bad) = result {
-                return Err(self.wire.fail(Error::invalid("body", bad.to_string())));
+                return Err(self.wire.fail(invalid("body", bad.to_string(), true)));
             }
             source.consume(n);
             sent += n as u64;
@@ -186,10 +187,8 @@ impl<'w> Group<'w> {
             let most = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
             let block = match read_block(source, most) {
                 Ok([]) => {
-                    let source = std::io::ErrorKind::UnexpectedEof.into();
-                    return Err(self
-                        .wire
-                        .fail(Error::Caller { what: "the reader of a body (it ended early)", source }));
+                    let error = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "it ended early");
+                    return Err(self.wire.fail(reader_failed(error)));
                 }
                 Ok(block) => block,
                 Err(error) => return Err(self.wire.fail(error)),
@@ -236,18 +235,26 @@ impl<'w> Group<'w> {
     }
 }
 
+fn invalid(argument: &'static str, reason: String, closed: bool) -> Error {
+    Error::InvalidArgument(Box::new(InvalidArgument { argument, reason: reason.into(), closed }))
+}
+
+fn reader_failed(source: std::io::Error) -> Error {
+    Error::Caller { what: "the reader of a body", source, closed: true }
+}
+
 fn read_block(source: &mut dyn BufRead, most: usize) -> Result<&[u8]> {
     // Asked until it stops being interrupted; the second call lends what the first has read.
     loop {
         match source.fill_buf() {
             Ok(_) => break,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(source) => return Err(Error::Caller { what: "the reader of a body", source }),
+            Err(source) => return Err(reader_failed(source)),
         }
     }
     match source.fill_buf() {
         Ok(block) => Ok(block.get(..most).unwrap_or(block)),
-        Err(source) => Err(Error::Caller { what: "the reader of a body", source }),
+        Err(source) => Err(reader_failed(source)),
     }
 }
 

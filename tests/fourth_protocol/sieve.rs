@@ -204,7 +204,7 @@ impl Script<'_> {
     /// # Errors
     /// [`Error::Caller`] if `target` fails; [`Error::Rejected`] if the server takes the script back.
     pub fn copy_to(mut self, target: &mut impl Write) -> Result<u64> {
-        let caller = |source| Error::Caller { what: "the writer of a script", source };
+        let caller = |source| Error::Caller { what: "the writer of a script", source, closed: false };
         let short = io::copy(&mut self.short, target).map_err(caller)?;
         let total = short + self.client.body().copy_to(target)?;
         self.finish().map(|()| total)

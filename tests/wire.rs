@@ -676,3 +676,24 @@ fn rule_8_an_error_says_whether_it_has_closed_the_client() {
         }
     }
 }
+
+#[test]
+fn rule_5_a_server_that_stops_after_much_is_not_waited_for_long() {
+    let size = 10 << 20;
+    let script = Script::new()
+        .server("hello\r\n")
+        .client("GET\r\n")
+        .server(format!("BODY {}\r\n", size + 1))
+        .server(vec![b'x'; size])
+        .stall();
+    let (transport, handle) = script.play();
+    let connector = Connector::new().clock(handle.clock());
+    let mut client = connector.over(Toy, transport, "toy.example", Security::Plain).unwrap();
+    let error = client.exchange(|_, wire| {
+        send(wire, "GET")?;
+        wire.next_part()?;
+        wire.body().copy_to(&mut std::io::sink())
+    });
+    assert!(error.unwrap_err().is_timeout());
+    assert_eq!(handle.clock().elapsed().as_secs(), 600);
+}

@@ -26,7 +26,8 @@ pub struct Timeouts {
     /// A command and its whole answer: 60 s. Long answers and bodies get more as they make progress, see
     /// [`body`](Self::body).
     pub command: Duration,
-    /// A body may take this long (60 s) plus one second for each 500 bytes that were transferred.
+    /// A body may take this long (60 s) plus one second for each 500 bytes that were transferred, of which at most ten
+    /// minutes are kept for later: nobody is waited for longer than that.
     pub body: Duration,
     /// The answer to a whole body: 10 min, as RFC 5321 4.5.3.2.6 wants. Giving up early makes duplicates.
     pub final_answer: Duration,

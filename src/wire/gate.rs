@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::net::{Clock, Closed, Deadline, Interrupt, Timeouts, Transport};
 
+/// What a fast transfer earns is kept for at most 10 min, the longest wait in RFC 5321 4.5.3.2: a server that stops
+/// after a gigabyte would be waited for for weeks.
+const MOST_CREDIT: Duration = Duration::from_secs(600);
+
 pub(super) struct Gate {
     pub(super) transport: Box<dyn Transport>,
     pub(super) clock: Arc<dyn Clock>,
@@ -70,7 +74,8 @@ impl Gate {
         }
         if let (Ok(bytes), true) = (&result, self.credit) {
             let bytes = u32::try_from(*bytes).unwrap_or(u32::MAX);
-            self.left = self.left.saturating_add(Duration::from_secs(1) * bytes / Timeouts::BODY_RATE);
+            let earned = self.left.saturating_add(Duration::from_secs(1) * bytes / Timeouts::BODY_RATE);
+            self.left = self.left.max(earned.min(MOST_CREDIT));
         }
         result
     }

@@ -697,3 +697,29 @@ fn rule_5_a_server_that_stops_after_much_is_not_waited_for_long() {
     assert!(error.unwrap_err().is_timeout());
     assert_eq!(handle.clock().elapsed().as_secs(), 600);
 }
+
+#[test]
+fn rule_5_danger_no_deadline_takes_none_from_a_transport_that_has_them() {
+    let (mut client, handle) =
+        open(Connector::new().danger_no_deadline(true), "S: hello\nC: ASK\nSTALL\n", Chunking::Whole);
+    let error = client.exchange(|_, wire| ask(wire, "ASK")).unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    assert_eq!(handle.clock().elapsed().as_secs(), 60);
+}
+
+#[test]
+fn rule_5_a_transport_without_deadlines_wants_leave() {
+    for allowed in [false, true] {
+        let (inner, handle) = Script::parse("S: hello\nC: QUIT\nS: bye\n").unwrap().play();
+        let transport = Faulty {
+            inner: Box::new(inner),
+            on_io: Box::new(|io| Ok(if let Io::Write(bytes) = io { bytes.len() } else { 0 })),
+            deadlines: false,
+        };
+        let connector = Connector::new().clock(handle.clock()).danger_no_deadline(allowed);
+        match connector.over(Toy, transport, "toy.example", Security::Plain) {
+            Ok(client) => assert!(allowed && client.quit().is_ok()),
+            Err(error) => assert!(!allowed && matches!(error, Error::Unsupported(_)), "{error:?}"),
+        }
+    }
+}

@@ -120,7 +120,7 @@ impl<P: Protocol> Client<P> {
         let host = settings.server_name.clone().unwrap_or_else(|| self.target.host());
         let tls = settings.tls.connection(&self.target.peer, alpn)?;
         self.wire.enter(Phase::Handshake);
-        let deadline = self.wire.handshake_deadline().filter(|_| !settings.no_deadline);
+        let deadline = self.wire.handshake_deadline();
         self.wire.rewrap(|mut plain| {
             if let Some(at) = deadline {
                 let failed = |source| Error::handshake(&host, source);

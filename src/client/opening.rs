@@ -72,22 +72,22 @@ impl<P: Protocol> Client<P> {
         target: Target,
     ) -> Result<Self> {
         let (interrupt, deadline) = begin(connector.settings());
-        let mut transport: Box<dyn Transport> = Box::new(Foreign(transport));
-        if !connector.settings().no_deadline && transport.set_deadline(Deadline::NEVER).is_err() {
-            return Err(Error::unsupported("the transport cannot end a read in time; see danger_no_deadline"));
-        }
-        Self::establish(connector, protocol, target, transport, interrupt, deadline)
+        Self::establish(connector, protocol, target, Box::new(Foreign(transport)), interrupt, deadline)
     }
 
     fn establish(
         connector: Connector,
         protocol: P,
         target: Target,
-        transport: Box<dyn Transport>,
+        mut transport: Box<dyn Transport>,
         interrupt: Interrupt,
         deadline: Option<Instant>,
     ) -> Result<Self> {
         let settings = connector.settings();
+        let no_deadline = transport.set_deadline(Deadline::NEVER).is_err();
+        if no_deadline && !settings.no_deadline {
+            return Err(Error::unsupported("the transport cannot end a read in time; see danger_no_deadline"));
+        }
         let wire = Wire::new(
             transport,
             WireSettings {
@@ -98,7 +98,7 @@ impl<P: Protocol> Client<P> {
                 interrupt: interrupt.clone(),
                 listener: settings.listener.clone(),
                 deadline,
-                no_deadline: settings.no_deadline,
+                no_deadline,
                 unsolicited: P::UNSOLICITED,
             },
         );

@@ -223,8 +223,11 @@ impl Wire {
         self.stream.gate_mut().overall = deadline;
     }
 
-    /// The deadline of a handshake that starts now.
+    /// The deadline of a handshake that starts now; none for a transport that cannot be given one.
     pub(crate) fn handshake_deadline(&self) -> Option<Instant> {
+        if self.settings.no_deadline {
+            return None;
+        }
         let at = self.now().checked_add(self.settings.timeouts.handshake);
         match (at, self.settings.deadline) {
             (Some(at), Some(overall)) => Some(at.min(overall)),

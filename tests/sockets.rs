@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use mailconnect::testing::{Mode, Server};
+use mailconnect::testing::{Mode, Server, VirtualClock};
 use mailconnect::{Connector, Error, ImapClient, Interrupt, Phase, Pop3Client, Security, SmtpClient, Timeouts};
 
 /// Serves one connection by `serve`, and keeps it open until the client is done with it.
@@ -276,4 +276,30 @@ fn start_tls_with_an_untrusted_certificate_is_an_error_of_start_tls() {
     assert!(matches!(error.cause, mailconnect::errors::StartTlsCause::Failed(_)));
     let sent = server.transcript().join("\n");
     assert!(!sent.contains("AUTH P") && !sent.contains("MAIL"), "{sent}");
+}
+
+/// A person may be asked, and think.
+#[cfg(feature = "rustls")]
+#[test]
+fn rule_5_the_time_that_the_event_takes_is_not_charged() {
+    for mode in [Mode::Tls, Mode::StartTls] {
+        for overall in [None, Some(Duration::from_secs(60))] {
+            let server = Server::pop3().mode(mode).start().unwrap();
+            let clock = VirtualClock::new();
+            let turned = clock.clone();
+            let mut connector = Connector::new().clock(clock).server_certificate_validate(move |event| {
+                turned.advance(Duration::from_secs(3600));
+                event.is_valid = true;
+            });
+            if let Some(overall) = overall {
+                connector = connector.deadline(overall);
+            }
+            let security = if mode == Mode::Tls { Security::Tls } else { Security::StartTls };
+            let result = connector.open(mailconnect::pop3::Pop3::new(), server.endpoint(), security);
+            match overall {
+                None => assert!(result.unwrap().is_secure()),
+                Some(_) => assert!(result.unwrap_err().is_timeout(), "the bound of everything holds"),
+            }
+        }
+    }
 }

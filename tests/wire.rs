@@ -723,3 +723,19 @@ fn rule_5_a_transport_without_deadlines_wants_leave() {
         }
     }
 }
+
+#[test]
+fn rule_1_a_tls_that_secures_nothing_is_no_success() {
+    struct Nothing;
+    impl mailconnect::tls::Tls for Nothing {
+        fn handshake(&self, _: &str, plain: Box<dyn Transport>) -> Result<Box<dyn Transport>> {
+            Ok(plain)
+        }
+    }
+    for security in [Security::Tls, Security::StartTls] {
+        let (transport, handle) = Script::parse("S: hello\nSTALL\n").unwrap().play();
+        let connector = Connector::new().clock(handle.clock()).tls(Nothing);
+        let error = connector.over(Toy, transport, ("toy.example", 4), security).unwrap_err();
+        assert!(error.is_fatal() && !error.is_timeout(), "{error:?}");
+    }
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::connector::Connector;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, NoMechanism, Phase, Result, StartTlsCause};
-use crate::net::{Deadline, Interrupt};
+use crate::net::Interrupt;
 use crate::protocol::Protocol;
 use crate::sasl::{self, Mechanism};
 use crate::tls_info::TlsInfo;
@@ -119,17 +119,8 @@ impl<P: Protocol> Client<P> {
         let settings = self.connector.settings();
         let host = settings.server_name.clone().unwrap_or_else(|| self.target.host());
         let tls = settings.tls.connection(&self.target.peer, alpn)?;
-        self.wire.enter(Phase::Handshake);
-        let deadline = self.wire.handshake_deadline();
-        self.wire.rewrap(|mut plain| {
-            if let Some(at) = deadline {
-                let failed = |source| Error::handshake(&host, source);
-                plain.set_deadline(Deadline::hard(at)).map_err(failed)?;
-            }
-            tls.handshake(&host, plain)
-        })?;
-        self.wire.show_secured();
-        Ok(())
+        self.wire.secure(|plain| tls.handshake(&host, plain))?;
+        self.wire.secured()
     }
 
     // ---- Logging in ----

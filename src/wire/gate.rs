@@ -1,7 +1,7 @@
 //! What lies right under the buffers: the transport, with the time and the bytes of each read and write accounted for.
-//! Closed for a moment, it makes the buffer tell what it holds.
+//! Closed for a moment, it makes the buffer tell what it holds. Below a handshake it accounts for that one's time.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ pub(super) struct Gate {
     pub(super) soft: Option<Instant>,
     /// The transport cannot be given a deadline, and the caller said that this is fine.
     pub(super) no_deadline: bool,
+    /// Somebody above gives the deadlines.
+    outranked: bool,
 }
 
 impl Gate {
@@ -41,7 +43,15 @@ impl Gate {
             overall: None,
             soft: None,
             no_deadline: false,
+            outranked: false,
         }
+    }
+
+    /// What makes a gate with the same time left, to go below a handshake.
+    pub(super) fn below(&self) -> impl FnOnce(Box<dyn Transport>) -> Self + use<> {
+        let mut gate = Self::new(Box::new(Closed), self.clock.clone(), self.interrupt.clone());
+        (gate.left, gate.overall, gate.no_deadline) = (self.left, self.overall, self.no_deadline);
+        move |transport| Self { transport, ..gate }
     }
 
     /// Replaces the transport by one that is at its end.
@@ -62,6 +72,9 @@ impl Gate {
         // A transport without a socket of its own has no handle that ends it.
         if self.interrupt.is_set() {
             return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        if self.outranked {
+            return work(&mut *self.transport);
         }
         let before = self.clock.now();
         if !self.no_deadline {
@@ -95,7 +108,27 @@ impl Write for Gate {
         self.timed(|transport| transport.write(buf))
     }
 
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.timed(|transport| transport.write_vectored(bufs))
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.timed(|transport| transport.flush().map(|()| 0)).map(drop)
+    }
+}
+
+/// Below a handshake. Once what was made of it is given deadlines, it only passes them on.
+impl Transport for Gate {
+    fn set_deadline(&mut self, deadline: Deadline) -> io::Result<()> {
+        self.outranked = true;
+        self.transport.set_deadline(deadline)
+    }
+
+    fn lower(&self) -> Option<&dyn Transport> {
+        Some(&*self.transport)
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.transport.close()
     }
 }

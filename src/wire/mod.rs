@@ -223,18 +223,6 @@ impl Wire {
         self.stream.gate_mut().overall = deadline;
     }
 
-    /// The deadline of a handshake that starts now; none for a transport that cannot be given one.
-    pub(crate) fn handshake_deadline(&self) -> Option<Instant> {
-        if self.settings.no_deadline {
-            return None;
-        }
-        let at = self.now().checked_add(self.settings.timeouts.handshake);
-        match (at, self.settings.deadline) {
-            (Some(at), Some(overall)) => Some(at.min(overall)),
-            (at, overall) => at.or(overall),
-        }
-    }
-
     /// Waits until the server sends something or closes, or `until` is there. Nothing is lost by it: it is the one wait
     /// that may end without harm. An `until` that has passed looks, and does not wait.
     ///
@@ -357,14 +345,28 @@ impl Wire {
         Ok(())
     }
 
+    /// As [`rewrap`](Self::rewrap), for a handshake, and within its time-out. What the caller's own code takes in it, the
+    /// certificate event, is not charged.
+    pub(crate) fn secure(&mut self, make: impl FnOnce(Box<dyn Transport>) -> Result<Box<dyn Transport>>) -> Result<()> {
+        self.enter(Phase::Handshake);
+        let gate = self.stream.gate().below();
+        self.rewrap(|plain| make(Box::new(gate(plain))))
+    }
+
     /// How many bytes have arrived that no answer has taken.
     pub(crate) fn leftover(&mut self) -> usize {
         self.release();
         self.buffered().len()
     }
 
-    pub(crate) fn show_secured(&self) {
+    /// After a handshake: a caller's own TLS may have secured nothing.
+    pub(crate) fn secured(&mut self) -> Result<()> {
+        if !self.is_secure() {
+            let error = Error::handshake(&self.settings.peer, "the TLS that was given reports no TLS");
+            return Err(self.fail(error));
+        }
         self.transcript.tell(&TranscriptEvent::Secured);
+        Ok(())
     }
 
     /// Ends the connection for good. Nothing unsent goes out, and nothing blocks.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::client::{Client, Target as Opening};
 use crate::endpoint::Endpoint;
@@ -279,8 +279,10 @@ impl Connector {
             return Err(Error::invalid("endpoint", "connect_auto takes a host and chooses the port itself"));
         }
         let mut last = Error::unsupported(format!("{} has no ports to try", P::NAME));
+        let deadline = self.settings.end();
         for &(port, security) in P::ROUTES {
-            match self.open(P::default(), endpoint.clone().or_port(Some(port)), security) {
+            let target = Opening::new::<P>(endpoint.clone().or_port(Some(port)), security)?;
+            match Client::open(self.clone(), P::default(), target, deadline) {
                 Err(error @ Error::Connect(_)) => last = error,
                 result => return result,
             }
@@ -309,7 +311,8 @@ impl Connector {
         security: Security,
     ) -> Result<Client<P>> {
         let endpoint = endpoint.try_into().map_err(Into::into)?;
-        Client::open(self.clone(), protocol, Opening::new::<P>(endpoint, security)?)
+        let target = Opening::new::<P>(endpoint, security)?;
+        Client::open(self.clone(), protocol, target, self.settings.end())
     }
 
     /// Talks over a transport that is connected already: a tunnel, a socket that was handed over, a script in a test. It
@@ -347,6 +350,11 @@ impl Settings {
             plaintext_auth: false,
             no_deadline: false,
         }
+    }
+
+    /// The end of everything for what begins now.
+    pub(crate) fn end(&self) -> Option<Instant> {
+        self.deadline.and_then(|deadline| self.clock.now().checked_add(deadline))
     }
 }
 

@@ -739,3 +739,36 @@ fn rule_1_a_tls_that_secures_nothing_is_no_success() {
         assert!(error.is_fatal() && !error.is_timeout(), "{error:?}");
     }
 }
+
+#[test]
+fn rule_5_connect_auto_has_one_deadline_for_all_ways() {
+    let clock = mailconnect::testing::VirtualClock::new();
+    let (turned, tried) = (clock.clone(), Arc::new(Mutex::new(Vec::new())));
+    let seen = tried.clone();
+    let connector = Connector::new().clock(clock.clone()).deadline(Duration::from_secs(10)).dialer(move |target| {
+        let left = target.deadline.at().map(|at| at - mailconnect::transport::Clock::now(&turned));
+        seen.lock().unwrap().push((target.port, left));
+        turned.advance(Duration::from_secs(6));
+        Err(std::io::ErrorKind::ConnectionRefused.into())
+    });
+    let error = connector.connect_auto::<mailconnect::pop3::Pop3>("toy.example").unwrap_err();
+    assert!(matches!(error, Error::Connect(_)), "{error:?}");
+    let seconds = |n| Some(Duration::from_secs(n));
+    assert_eq!(*tried.lock().unwrap(), [(995, seconds(10)), (110, seconds(4))]);
+}
+
+#[test]
+fn an_interrupt_during_a_dialer_ends_connect_auto() {
+    let interrupt = Interrupt::new();
+    let (handle, tried) = (interrupt.clone(), Arc::new(Mutex::new(0)));
+    let count = tried.clone();
+    let connector = Connector::new().interrupt(interrupt).dialer(move |_| {
+        *count.lock().unwrap() += 1;
+        handle.interrupt();
+        Err(std::io::ErrorKind::ConnectionRefused.into())
+    });
+    let error = connector.connect_auto::<mailconnect::pop3::Pop3>("toy.example").unwrap_err();
+    assert!(error.to_string().ends_with("interrupted from another thread"), "{error}");
+    assert!(connector.connect_auto::<mailconnect::pop3::Pop3>("toy.example").is_err());
+    assert_eq!(*tried.lock().unwrap(), 1);
+}

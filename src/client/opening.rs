@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Client;
 use crate::connector::{Connector, Settings};
 use crate::endpoint::{Endpoint, Host};
-use crate::error::{Attempt, ConnectError, Error, Phase, Result, WrongMode};
+use crate::error::{Attempt, ConnectError, Context, Error, Phase, Result, WrongMode};
 use crate::net::{self, Deadline, DialSettings, Interrupt, Transport};
 use crate::ports::Security;
 use crate::protocol::Protocol;
@@ -59,8 +59,9 @@ impl Target {
 }
 
 impl<P: Protocol> Client<P> {
-    pub(crate) fn open(connector: Connector, protocol: P, target: Target) -> Result<Self> {
-        let (interrupt, deadline) = begin(connector.settings());
+    /// `deadline` is the end of everything.
+    pub(crate) fn open(connector: Connector, protocol: P, target: Target, deadline: Option<Instant>) -> Result<Self> {
+        let interrupt = connector.settings().interrupt.clone().unwrap_or_default();
         let transport = dial(connector.settings(), &target, &interrupt, deadline)?;
         Self::establish(connector, protocol, target, transport, interrupt, deadline)
     }
@@ -71,7 +72,8 @@ impl<P: Protocol> Client<P> {
         transport: Box<dyn Transport>,
         target: Target,
     ) -> Result<Self> {
-        let (interrupt, deadline) = begin(connector.settings());
+        let settings = connector.settings();
+        let (interrupt, deadline) = (settings.interrupt.clone().unwrap_or_default(), settings.end());
         Self::establish(connector, protocol, target, Box::new(Foreign(transport)), interrupt, deadline)
     }
 
@@ -153,12 +155,6 @@ impl<P: Protocol> Client<P> {
     }
 }
 
-/// The interrupt of one client, and the end of everything.
-fn begin(settings: &Settings) -> (Interrupt, Option<Instant>) {
-    let deadline = settings.deadline.and_then(|deadline| settings.clock.now().checked_add(deadline));
-    (settings.interrupt.clone().unwrap_or_default(), deadline)
-}
-
 fn dial(
     settings: &Settings,
     target: &Target,
@@ -179,11 +175,16 @@ fn dial(
     }
     let (host, port) = (target.host(), target.port);
     let Some(dialer) = &settings.dialer else { return net::dial(&dialling, &host, port) };
+    let interrupted = || Error::Interrupted(Box::new(Context::new(Phase::Connect, &target.peer)));
+    if interrupt.is_set() {
+        return Err(interrupted());
+    }
     let own = settings.clock.now().checked_add(settings.timeouts.connect);
     let at = own.into_iter().chain(deadline).min();
     let deadline = at.map_or(Deadline::NEVER, Deadline::hard);
     match dialer(&net::Target { host: &host, port, deadline }) {
         Ok(transport) => Ok(Box::new(Foreign(transport))),
+        Err(_) if interrupt.is_set() => Err(interrupted()),
         Err(error) => {
             let attempts = vec![Attempt::new(None, error)];
             Err(Error::Connect(Box::new(ConnectError::new(&target.peer, attempts))))

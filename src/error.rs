@@ -155,16 +155,19 @@ impl Error {
             Self::Timeout(_) => true,
             Self::Io { source, .. } => is_timeout_kind(source.kind()),
             Self::Connect(error) => error.attempts.iter().all(|attempt| is_timeout_kind(attempt.error.kind())),
+            Self::Handshake(error) => error.io().is_some_and(|source| is_timeout_kind(source.kind())),
             Self::StartTls(error) => error.inner().is_some_and(Self::is_timeout),
             _ => false,
         }
     }
 
     /// True if the server's or the network's answer may be another one later: a `4yz`, `[UNAVAILABLE]`, `[SYS/TEMP]`,
-    /// a time-out, a connection that was refused or lost.
+    /// a time-out, a connection that was refused or lost; looks through [`Error::StartTls`].
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Timeout(_) | Self::Io { .. } | Self::ConnectionLost(_) | Self::Connect(_) => true,
+            Self::Handshake(error) => error.io().is_some(),
+            Self::StartTls(error) if error.inner().is_some_and(Self::is_transient) => true,
             _ => self.rejection().is_some_and(|rejection| rejection.severity == Severity::Transient),
         }
     }
@@ -226,6 +229,7 @@ impl Error {
         };
         match &mut self {
             Self::Rejected(rejection) => scrub(rejection),
+            Self::WrongMode(error) => error.received = clean(&error.received).into(),
             Self::Protocol(error) => error.received = clean(&error.received).into(),
             Self::NoMechanism(error) => error.offered.iter_mut().for_each(|name| *name = clean(name)),
             Self::StartTls(error) => match &mut error.cause {

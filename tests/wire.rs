@@ -772,3 +772,63 @@ fn an_interrupt_during_a_dialer_ends_connect_auto() {
     assert!(connector.connect_auto::<mailconnect::pop3::Pop3>("toy.example").is_err());
     assert_eq!(*tried.lock().unwrap(), 1);
 }
+
+#[test]
+fn rule_11_a_challenge_is_in_no_error() {
+    let (mut client, _handle) = open(Connector::new(), "S: hello\nC: AUTH\nS: + c2VjcmV0!\n", Chunking::Whole);
+    let error = client.exchange(|_, wire| {
+        wire.hide_received(true);
+        ask(wire, "AUTH")?;
+        Err::<(), _>(wire.malformed("a challenge that is not base64"))
+    });
+    assert!(!format!("{:?}", error.unwrap_err()).contains("c2VjcmV0"));
+}
+
+#[test]
+fn a_transcript_shows_no_byte_of_a_second_body() {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let log = seen.clone();
+    let connector = Connector::new().transcript(move |line| log.lock().unwrap().push_str(&format!("{line}\n")));
+    let big = "b".repeat(40_000);
+    let script = format!("S: hello\nC- {big}\nC: FIRST\nC: PASS hunter2\nC- body\nS: ok\nS: ok\n");
+    let (mut client, handle) = open(connector, &script, Chunking::Whole);
+    client
+        .exchange(|_, wire| {
+            let mut group = wire.group();
+            let _ = group.counted(&mut Cursor::new(&big), 40_000)?;
+            group.put("FIRST").end(answer("FIRST"));
+            group.put("PASS ").secret("password", b"hunter2")?.end(answer("PASS"));
+            let _ = group.counted(&mut Cursor::new("body"), 4)?;
+            group.send()
+        })
+        .unwrap();
+    assert!(handle.sent().ends_with(b"body"));
+    let seen = seen.lock().unwrap();
+    assert!(seen.contains("C: FIRST\nC: PASS [redacted]\n") && !seen.contains("C: body"), "{seen}");
+}
+
+#[test]
+fn tls_on_a_plain_port_is_told_from_its_first_byte() {
+    for chunking in Chunking::ALL {
+        let (transport, handle) = Script::new().server(b"\x15\x03\x03\0\x02\x02\x0a").eof().chunking(chunking).play();
+        let connector = Connector::new().clock(handle.clock());
+        let error = connector.over(Toy, transport, "toy.example", Security::Plain).unwrap_err();
+        assert!(matches!(error, Error::WrongMode(_)), "{chunking:?}: {error:?}");
+    }
+}
+
+#[test]
+fn a_time_out_in_a_handshake_is_one_for_every_predicate() {
+    struct Late;
+    impl mailconnect::tls::Tls for Late {
+        fn handshake(&self, host: &str, _: Box<dyn Transport>) -> Result<Box<dyn Transport>> {
+            Err(Error::handshake(host, std::io::Error::from(std::io::ErrorKind::TimedOut)))
+        }
+    }
+    for security in [Security::Tls, Security::StartTls] {
+        let (transport, handle) = Script::parse("S: hello\nSTALL\n").unwrap().play();
+        let connector = Connector::new().clock(handle.clock()).tls(Late);
+        let error = connector.over(Toy, transport, ("toy.example", 4), security).unwrap_err();
+        assert!(error.is_timeout() && error.is_transient() && !error.is_permanent(), "{error:?}");
+    }
+}

@@ -403,6 +403,13 @@ pub struct HandshakeError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+impl HandshakeError {
+    /// The transport's failure, if that was the reason.
+    pub(super) fn io(&self) -> Option<&io::Error> {
+        self.source.downcast_ref()
+    }
+}
+
 /// Plain text where TLS was expected, or the reverse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -60,7 +60,7 @@ impl Wire {
     }
 
     pub(super) fn protocol_error(&mut self, what: &str, received: Box<str>) -> Error {
-        let received = self.scrub(&received).into();
+        let received = self.transcript.in_error(&received).into();
         let error = ProtocolError { at: self.context(), what: what.into(), received };
         self.fail(Error::Protocol(Box::new(error)))
     }

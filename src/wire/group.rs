@@ -207,6 +207,8 @@ impl<'w> Group<'w> {
     fn start_body(&mut self) -> usize {
         self.wire.enter(Phase::Body);
         self.begun = true;
+        // What lies in the buffer of an earlier body is the commands' by now.
+        self.spilled = false;
         self.wire.out.len()
     }
 

@@ -252,7 +252,8 @@ impl Wire {
     /// True if what the server sends first is TLS: an alert or a handshake record. Waits for it, within the phase.
     pub(crate) fn starts_with_tls(&mut self) -> Result<bool> {
         self.fill()?;
-        Ok(matches!(self.buffered(), [0x15 | 0x16, 0x03, ..]))
+        // One byte says it too: no greeting begins with a control character.
+        Ok(matches!(self.buffered(), [0x15 | 0x16] | [0x15 | 0x16, 0x03, ..]))
     }
 
     // ---- Sending ----

@@ -91,6 +91,11 @@ impl Transcript {
         self.tell(&TranscriptEvent::Received(&text));
     }
 
+    /// What may be in an error of what the server has sent.
+    pub(super) fn in_error(&self, text: &str) -> String {
+        if self.hide_received { REDACTED.to_owned() } else { self.scrub(text) }
+    }
+
     /// From now on this is not shown, whoever says it.
     pub(super) fn hide(&mut self, secret: &[u8]) {
         let known = self.secrets.iter().any(|known| known.as_slice() == secret);

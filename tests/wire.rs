@@ -650,7 +650,8 @@ fn rule_8_an_error_says_whether_it_has_closed_the_client() {
             Ok(())
         }
     }
-    let scripts: [(&str, fn(&mut Wire) -> Result<()>); 4] = [
+    type Work = fn(&mut Wire) -> Result<()>;
+    let scripts: [(&str, Work); 4] = [
         ("C: DATA\nS: go\nSTALL\n", |wire| {
             ask(wire, "DATA")?;
             wire.group().dotted(&mut Cursor::new("a\0"), LineEnds::Normalize).map(drop)

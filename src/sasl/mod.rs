@@ -83,9 +83,12 @@ impl Secret {
     /// In base64, as all three protocols carry it.
     #[must_use]
     pub fn to_base64(&self) -> Self {
-        let mut encoded = Zeroizing::new(String::new());
-        STANDARD.encode_string(&*self.0, &mut encoded);
-        Self::from(encoded.as_str())
+        // Of its final size at once: a buffer that grows leaves copies behind.
+        let size = base64::encoded_len(self.0.len(), true).unwrap_or_default();
+        let mut encoded = Zeroizing::new(vec![0; size]);
+        let written = STANDARD.encode_slice(&*self.0, &mut encoded).unwrap_or_default();
+        encoded.truncate(written);
+        Self(encoded)
     }
 
     /// Reads base64; none if it is not.

@@ -14,6 +14,9 @@ use crate::error::{Error, InvalidArgument, Phase, Result};
 /// Bodies go out in blocks of about this size.
 const BLOCK: usize = 32 << 10;
 
+/// Room after a secret for the end of its line.
+const SECRET_ROOM: usize = 64;
+
 /// Commands that are being composed. Dropping it forgets them.
 ///
 /// ```
@@ -37,6 +40,8 @@ pub struct Group<'w> {
     spilled: bool,
     /// A body was begun, which the server waits for: it must be ended, or the connection closed.
     begun: bool,
+    /// A secret lies in the buffer, which is wiped after use.
+    secret: bool,
 }
 
 /// How sending a body ended.
@@ -52,7 +57,15 @@ pub enum BodyOutcome {
 impl<'w> Group<'w> {
     pub(super) fn new(wire: &'w mut Wire) -> Self {
         wire.out.clear();
-        Self { wire, answers: Vec::new(), hidden: Vec::new(), bodies: Vec::new(), spilled: false, begun: false }
+        Self {
+            wire,
+            answers: Vec::new(),
+            hidden: Vec::new(),
+            bodies: Vec::new(),
+            spilled: false,
+            begun: false,
+            secret: false,
+        }
     }
 
     /// Appends a piece of the protocol's own text.
@@ -85,6 +98,7 @@ impl<'w> Group<'w> {
     /// # Errors
     /// [`Error::InvalidArgument`] if it holds CR, LF or NUL.
     pub fn secret(&mut self, argument: &'static str, secret: &[u8]) -> Result<&mut Self> {
+        self.expect_secret(secret.len());
         let start = self.wire.out.len();
         self.text(argument, secret)?;
         self.hidden.push(start..self.wire.out.len());
@@ -102,8 +116,20 @@ impl<'w> Group<'w> {
 
     /// As [`bytes`](Self::bytes), for a secret.
     pub fn secret_bytes(&mut self, secret: &[u8]) -> &mut Self {
+        self.expect_secret(secret.len());
         self.wire.hide(secret);
         self.bytes(secret)
+    }
+
+    /// Makes room for a secret and the end of its line, so that the buffer leaves no copy of it behind when it grows.
+    fn expect_secret(&mut self, bytes: usize) {
+        let out = &mut self.wire.out;
+        if out.capacity() - out.len() < bytes + SECRET_ROOM {
+            let mut larger = Vec::with_capacity(out.len() + bytes + SECRET_ROOM);
+            larger.extend_from_slice(out);
+            std::mem::replace(out, larger).zeroize();
+        }
+        self.secret = true;
     }
 
     /// Ends a command, whose answer is then due.
@@ -135,10 +161,15 @@ impl<'w> Group<'w> {
         let answers = std::mem::take(&mut self.answers);
         let (hidden, bodies) = (std::mem::take(&mut self.hidden), std::mem::take(&mut self.bodies));
         let result = self.wire.send(answers, |transcript, out| show(transcript, out, &hidden, &bodies));
-        if !hidden.is_empty() {
+        self.wipe();
+        result
+    }
+
+    fn wipe(&mut self) {
+        if std::mem::take(&mut self.secret) {
             self.wire.out.zeroize();
         }
-        result
+        self.wire.out.clear();
     }
 
     /// Appends a whole body with its final dot. Whatever is more than a block goes out at once, with the commands before
@@ -262,10 +293,7 @@ fn read_block(source: &mut dyn BufRead, most: usize) -> Result<&[u8]> {
 
 impl Drop for Group<'_> {
     fn drop(&mut self) {
-        if !self.hidden.is_empty() {
-            self.wire.out.zeroize();
-        }
-        self.wire.out.clear();
+        self.wipe();
         if self.begun {
             self.wire.close();
         }

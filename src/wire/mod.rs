@@ -311,7 +311,6 @@ impl Wire {
             shown(&self.transcript, &self.out);
         }
         let (taken, result) = self.stream.write(&self.out);
-        self.out.clear();
         // A command that went out whole may be carried out, whatever became of the rest.
         self.due.extend(answers.into_iter().filter(|(end, _)| *end <= taken).map(|(_, answer)| answer));
         result.map_err(|error| self.broken(error))
@@ -411,8 +410,9 @@ impl fmt::Debug for Wire {
 }
 
 impl Drop for Wire {
-    /// What is unsent stays unsent.
+    /// What is unsent stays unsent, and no secret stays in memory.
     fn drop(&mut self) {
+        self.out.zeroize();
         drop(self.stream.gate_mut().close());
     }
 }

@@ -833,3 +833,24 @@ fn a_time_out_in_a_handshake_is_one_for_every_predicate() {
         assert!(error.is_timeout() && error.is_transient() && !error.is_permanent(), "{error:?}");
     }
 }
+
+#[test]
+fn rule_11_a_mechanisms_password_is_hidden_as_that_of_login_is() {
+    let mechanisms: [(Box<dyn Mechanism>, &str); 2] = [
+        (Box::new(sasl::Plain::new("ann", "hunter22").unwrap()), "C: AUTH PLAIN AGFubgBodW50ZXIyMg==\n"),
+        (
+            Box::new(sasl::Login::new("ann", "hunter22").unwrap()),
+            "C: AUTH LOGIN\nS: +\nC: YW5u\nS: +\nC: aHVudGVyMjI=\n",
+        ),
+    ];
+    for (mut mechanism, exchange) in mechanisms {
+        let script = format!("S: +OK\nC: CAPA\nS: -ERR\n{exchange}S: -ERR hunter22 is not the password of ann\n");
+        let (transport, handle) = Script::parse(&script).unwrap().play();
+        let connector = Connector::new().clock(handle.clock()).danger_plaintext_auth(true);
+        let pop3 = mailconnect::pop3::Pop3::new();
+        let mut client = connector.over(pop3, transport, "toy.example", Security::Plain).unwrap();
+        let error = client.authenticate(&mut *mechanism).unwrap_err();
+        handle.finish();
+        assert!(error.to_string().ends_with("[redacted] is not the password of ann"), "{error}");
+    }
+}

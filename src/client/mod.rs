@@ -133,7 +133,7 @@ impl<P: Protocol> Client<P> {
     pub fn login(&mut self, user: &str, password: &str) -> Result<()> {
         let mut plain = sasl::Plain::new(user, password)?;
         let mut login = sasl::Login::new(user, password)?;
-        let offered = self.offered(password)?;
+        let offered = self.offered(password.as_bytes())?;
         let strongest: [&mut dyn Mechanism; 2] = [&mut plain, &mut login];
         for mechanism in strongest {
             if offered.iter().any(|name| name.eq_ignore_ascii_case(mechanism.name())) {
@@ -161,12 +161,12 @@ impl<P: Protocol> Client<P> {
     /// [`Error::InsecureLogin`] as for [`login`](Self::login), whatever the mechanism: what is computed from a password
     /// is worth as much to a thief; [`Error::Rejected`] if the server refuses.
     pub fn authenticate(&mut self, mechanism: &mut dyn Mechanism) -> Result<()> {
-        let offered = self.offered("")?;
+        let offered = self.offered(mechanism.password().unwrap_or_default())?;
         self.run(mechanism, &offered)
     }
 
     /// Rule 3, and what the server offers.
-    fn offered(&mut self, password: &str) -> Result<Vec<String>> {
+    fn offered(&mut self, password: &[u8]) -> Result<Vec<String>> {
         if self.authenticated {
             return Err(Error::WrongState("login: logged in already"));
         }
@@ -174,7 +174,7 @@ impl<P: Protocol> Client<P> {
         if self.wire.is_open() && !safe {
             return Err(Error::InsecureLogin(self.target.peer.as_ref().into()));
         }
-        self.wire.hide(password.as_bytes());
+        self.wire.hide(password);
         self.during(Phase::Login, |protocol, wire| protocol.mechanisms(wire))
     }
 

@@ -54,6 +54,10 @@ impl Mechanism for Plain {
     fn is_finished(&self) -> bool {
         self.sent
     }
+
+    fn password(&self) -> Option<&[u8]> {
+        self.message.as_bytes().rsplit(|&byte| byte == 0).next()
+    }
 }
 
 /// User and password, asked for one by one. What the server calls them is ignored: it differs, and the order does not.
@@ -93,6 +97,10 @@ impl Mechanism for Login {
 
     fn is_finished(&self) -> bool {
         self.given >= self.answers.len()
+    }
+
+    fn password(&self) -> Option<&[u8]> {
+        self.answers.last().map(Secret::as_bytes)
     }
 }
 

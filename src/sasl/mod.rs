@@ -68,6 +68,11 @@ pub trait Mechanism: Send {
 
     /// True if the exchange may end here. A server's success before that is an error.
     fn is_finished(&self) -> bool;
+
+    /// The password or token, which no error and no transcript shows even if the server repeats it.
+    fn password(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// Bytes that are wiped from memory when dropped and that `Debug` does not show.

@@ -113,7 +113,8 @@ impl Connector {
 
     /// The event: `handler` sees every server's certificate, what is wrong with it and the default verdict, and may
     /// change the verdict by setting `event.is_valid`. Setting it again replaces it. Session resumption is off while it
-    /// is set, so that it is never skipped.
+    /// is set, so that it is never skipped. On native-tls a chain that the platform refuses is asked about on a second
+    /// connection, see [`tls`](crate::tls).
     ///
     /// ```
     /// use mailconnect::{Connector, tls::CertificateErrors};
@@ -316,7 +317,7 @@ impl Connector {
     }
 
     /// Talks over a transport that is connected already: a tunnel, a socket that was handed over, a script in a test. It
-    /// never counts as local.
+    /// never counts as local. On native-tls the event cannot forgive a bad chain here, as that takes another connection.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the transport cannot end a read in time and

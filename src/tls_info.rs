@@ -14,7 +14,7 @@ pub struct TlsInfo {
     pub version: Option<TlsVersion>,
     /// The cipher suite by its IANA name: `TLS13_AES_256_GCM_SHA384` is `TLS_AES_256_GCM_SHA384`.
     pub cipher_suite: Option<String>,
-    /// The server's certificates in DER, leaf first.
+    /// The server's certificates in DER, leaf first; on native-tls the leaf alone.
     pub chain: Vec<Vec<u8>>,
     /// What the default check found wrong; not empty only if the event accepted it all the same.
     pub certificate_errors: CertificateErrors,

@@ -2,6 +2,7 @@
 //! protocols add their verbs. The upgrade is [`Client::start_tls`].
 
 mod opening;
+mod securing;
 
 use std::fmt;
 use std::time::Duration;
@@ -13,8 +14,9 @@ use crate::net::Interrupt;
 use crate::protocol::Protocol;
 use crate::sasl::{self, Mechanism};
 use crate::tls_info::TlsInfo;
-use crate::wire::{Body, Ready, Wire};
+use crate::wire::{Body, Wire};
 pub(crate) use opening::Target;
+use securing::Begin;
 
 /// A connection to a server, in the state that its verbs have brought it to. `SmtpClient`, `ImapClient` and `Pop3Client`
 /// are its three aliases.
@@ -97,30 +99,10 @@ impl<P: Protocol> Client<P> {
     }
 
     fn upgrade(&mut self) -> Result<()> {
-        self.wire.enter(Phase::StartTls);
-        self.wire.settle()?;
-        // An answer that is there before the question was asked is an attacker's.
-        if self.wire.wait(self.wire.now())? != Ready::Nothing {
-            return Err(Error::start_tls(&self.target.peer, StartTlsCause::EarlyAnswer));
-        }
-        self.protocol.request_tls(&mut self.wire)?;
-        // What follows the go-ahead in clear is an attacker's, even part of a line.
-        let leftover = self.wire.leftover();
-        if leftover > 0 {
-            return Err(Error::start_tls(&self.target.peer, StartTlsCause::EarlyData(leftover)));
-        }
-        self.handshake(&[])?;
+        self.secure(Begin::ByCommand)?;
         self.protocol.reset();
         self.wire.enter(Phase::Command);
         self.protocol.secured(&mut self.wire)
-    }
-
-    fn handshake(&mut self, alpn: &[&[u8]]) -> Result<()> {
-        let settings = self.connector.settings();
-        let host = settings.server_name.clone().unwrap_or_else(|| self.target.host());
-        let tls = settings.tls.connection(&self.target.peer, alpn)?;
-        self.wire.secure(|plain| tls.handshake(&host, plain))?;
-        self.wire.secured()
     }
 
     // ---- Logging in ----

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Client;
+use super::securing::Begin;
 use crate::connector::{Connector, Settings};
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Attempt, ConnectError, Context, Error, Phase, Result, WrongMode};
@@ -22,6 +23,8 @@ pub(crate) struct Target {
     security: Security,
     /// For texts: `mail.example.com:587`.
     pub(super) peer: Arc<str>,
+    /// False if the caller brought the transport: there is no other one to the same server then.
+    pub(super) dialled: bool,
 }
 
 impl Target {
@@ -46,7 +49,7 @@ impl Target {
         };
         let endpoint = if port == 0 { endpoint } else { endpoint.or_port(Some(port)) };
         let peer = endpoint.to_string().into();
-        Ok(Self { host: endpoint.host().clone(), port, security, peer })
+        Ok(Self { host: endpoint.host().clone(), port, security, peer, dialled: true })
     }
 
     pub(super) fn host(&self) -> String {
@@ -70,8 +73,9 @@ impl<P: Protocol> Client<P> {
         connector: Connector,
         protocol: P,
         transport: Box<dyn Transport>,
-        target: Target,
+        mut target: Target,
     ) -> Result<Self> {
+        target.dialled = false;
         let settings = connector.settings();
         let (interrupt, deadline) = (settings.interrupt.clone().unwrap_or_default(), settings.end());
         Self::establish(connector, protocol, target, Box::new(Foreign(transport)), interrupt, deadline)
@@ -112,12 +116,17 @@ impl<P: Protocol> Client<P> {
 
     fn welcome(&mut self) -> Result<()> {
         if self.target.security == Security::Tls {
-            self.handshake(P::ALPN).map_err(|error| self.advise(error))?;
+            self.secure(Begin::AtOnce).map_err(|error| self.advise(error))?;
         }
+        self.begin_session()?;
+        if self.target.security == Security::StartTls { self.start_tls() } else { Ok(()) }
+    }
+
+    /// The start of the protocol on a connection that has nothing behind it.
+    pub(super) fn begin_session(&mut self) -> Result<()> {
         self.protocol.reset();
         self.wire.enter(Phase::Greeting);
-        self.greet().map_err(|error| self.advise(error))?;
-        if self.target.security == Security::StartTls { self.start_tls() } else { Ok(()) }
+        self.greet().map_err(|error| self.advise(error))
     }
 
     fn greet(&mut self) -> Result<()> {
@@ -142,10 +151,15 @@ impl<P: Protocol> Client<P> {
             }
             Error::WrongMode(wrong) => {
                 wrong.peer = self.target.peer.as_ref().into();
-                wrong.security = self.target.security;
-                wrong.advice =
-                    format!("port {port} speaks plain {name}; use connect and start_tls there, or connect_ssl{tls}")
-                        .into();
+                let at_once = self.target.security == Security::Tls;
+                wrong.security = if at_once { Security::Tls } else { Security::StartTls };
+                wrong.advice = match at_once {
+                    true => {
+                        format!("port {port} speaks plain {name}; use connect and start_tls there, or connect_ssl{tls}")
+                    }
+                    false => format!("the server agreed to TLS and spoke on in plain text; try connect_ssl{tls}"),
+                }
+                .into();
             }
             Error::Timeout(timeout) if silent && timeout.at.phase == Phase::Greeting => timeout.at.hint = hint,
             Error::ConnectionLost(at) if silent && at.phase == Phase::Greeting => at.hint = hint,
@@ -155,7 +169,7 @@ impl<P: Protocol> Client<P> {
     }
 }
 
-fn dial(
+pub(super) fn dial(
     settings: &Settings,
     target: &Target,
     interrupt: &Interrupt,

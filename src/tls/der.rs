@@ -1,10 +1,26 @@
-//! Just enough DER to look at a certificate that no library would read: where its names are (RFC 5280 4.1). It takes
-//! any bytes, never panics, and never decides whether to trust.
+//! Just enough DER to look at a certificate that no library would read: its names and dates (RFC 5280 4.1). It takes any
+//! bytes, never panics, and never decides whether to trust.
+
+const INTEGER: u8 = 0x02;
+const SEQUENCE: u8 = 0x30;
 
 /// Issuer and subject of a certificate, as they are encoded; none if it is not one.
 pub(super) fn names(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
-    const INTEGER: u8 = 0x02;
-    const SEQUENCE: u8 = 0x30;
+    fields(certificate).map(|fields| (fields.issuer, fields.subject))
+}
+
+/// The parts of a certificate that matter here.
+struct Fields<'a> {
+    issuer: &'a [u8],
+    subject: &'a [u8],
+    #[cfg_attr(not(feature = "native-tls"), allow(dead_code))]
+    validity: &'a [u8],
+    /// What follows the key.
+    #[cfg_attr(not(feature = "native-tls"), allow(dead_code))]
+    rest: &'a [u8],
+}
+
+fn fields(certificate: &[u8]) -> Option<Fields<'_>> {
     const VERSION: u8 = 0xa0;
 
     let (whole, rest) = element(certificate, SEQUENCE)?;
@@ -19,14 +35,14 @@ pub(super) fn names(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
     let (_serial, rest) = element(rest, INTEGER)?;
     let (_signature, rest) = element(rest, SEQUENCE)?;
     let (issuer, rest) = element(rest, SEQUENCE)?;
-    let (_validity, rest) = element(rest, SEQUENCE)?;
+    let (validity, rest) = element(rest, SEQUENCE)?;
     let (subject, rest) = element(rest, SEQUENCE)?;
-    let (_key, _) = element(rest, SEQUENCE)?;
-    Some((issuer, subject))
+    let (_key, rest) = element(rest, SEQUENCE)?;
+    Some(Fields { issuer, subject, validity, rest })
 }
 
 /// The first element of `input`, header included, if it has this tag; and what follows it.
-fn element(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub(super) fn element(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     if input.first() != Some(&tag) {
         return None;
     }
@@ -34,7 +50,7 @@ fn element(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     input.split_at_checked(header.checked_add(length)?)
 }
 
-fn content(element: &[u8]) -> Option<&[u8]> {
+pub(super) fn content(element: &[u8]) -> Option<&[u8]> {
     let (header, _) = header(element)?;
     element.get(header..)
 }
@@ -54,6 +70,88 @@ fn header(input: &[u8]) -> Option<(usize, usize)> {
     let digits = input.get(2..2 + count)?;
     let length = digits.iter().fold(0u64, |length, digit| length << 8 | u64::from(*digit));
     Some((2 + count, usize::try_from(length).ok()?))
+}
+
+/// First and last second of a certificate, since 1970; none if they cannot be read.
+#[cfg(feature = "native-tls")]
+pub(super) fn validity(certificate: &[u8]) -> Option<(i64, i64)> {
+    let (first, rest) = time(content(fields(certificate)?.validity)?)?;
+    let (last, rest) = time(rest)?;
+    rest.is_empty().then_some((first, last))
+}
+
+/// The value of the extension `subjectAltName`, empty if there is none; no value if the extensions cannot be read, or if
+/// there are two of it.
+#[cfg(feature = "native-tls")]
+pub(super) fn alternative_names(certificate: &[u8]) -> Option<&[u8]> {
+    const OCTET_STRING: u8 = 0x04;
+    const EXTENSIONS: u8 = 0xa3;
+    const SUBJECT_ALT_NAME: &[u8] = &[0x06, 3, 0x55, 0x1d, 17];
+
+    let mut rest = fields(certificate)?.rest;
+    // Two identifiers that nobody uses any more.
+    for unique_id in [0x81, 0x82] {
+        rest = element(rest, unique_id).map_or(rest, |(_, rest)| rest);
+    }
+    if rest.is_empty() {
+        return Some(rest);
+    }
+    let (extensions, rest) = element(rest, EXTENSIONS)?;
+    let (list, after) = element(content(extensions)?, SEQUENCE)?;
+    if !rest.is_empty() || !after.is_empty() {
+        return None;
+    }
+    let (mut list, mut found) = (content(list)?, None);
+    while !list.is_empty() {
+        let (extension, others) = element(list, SEQUENCE)?;
+        list = others;
+        let Some(mut value) = content(extension)?.strip_prefix(SUBJECT_ALT_NAME) else { continue };
+        // Critical or not.
+        value = element(value, 0x01).map_or(value, |(_, value)| value);
+        let (octets, after) = element(value, OCTET_STRING)?;
+        let (names, end) = element(content(octets)?, SEQUENCE)?;
+        if !after.is_empty() || !end.is_empty() || found.is_some() {
+            return None;
+        }
+        found = content(names);
+    }
+    Some(found.unwrap_or_default())
+}
+
+/// `UTCTime` or `GeneralizedTime` as RFC 5280 4.1.2.5 wants them, in seconds since 1970.
+#[cfg(feature = "native-tls")]
+fn time(input: &[u8]) -> Option<(i64, &[u8])> {
+    const UTC_TIME: u8 = 0x17;
+    const GENERALIZED_TIME: u8 = 0x18;
+
+    let (text, rest, year_digits) = match element(input, UTC_TIME) {
+        Some((text, rest)) => (text, rest, 2),
+        None => element(input, GENERALIZED_TIME).map(|(text, rest)| (text, rest, 4))?,
+    };
+    let digits = content(text)?.strip_suffix(b"Z")?;
+    if digits.len() != year_digits + 10 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let (year, others) = digits.split_at_checked(year_digits)?;
+    let number = |digits: &[u8]| digits.iter().fold(0i64, |number, digit| number * 10 + i64::from(digit - b'0'));
+    let year = match (year_digits, number(year)) {
+        (2, short @ 0..50) => 2000 + short,
+        (2, short) => 1900 + short,
+        (_, year) => year,
+    };
+    let mut pairs = others.chunks(2).map(number);
+    let (month, day) = (pairs.next()?, pairs.next()?);
+    let (hour, minute, second) = (pairs.next()?, pairs.next()?, pairs.next()?);
+    let in_range = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60;
+    in_range.then(|| (((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second, rest))
+}
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar. Years start in March here, so that the leap day comes last.
+#[cfg(feature = "native-tls")]
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
 }
 
 #[cfg(test)]
@@ -102,5 +200,42 @@ mod tests {
                 let _ = names(&mutant);
             }
         }
+    }
+    #[cfg(feature = "native-tls")]
+    #[test]
+    fn reads_dates_and_alternative_names() {
+        let mut params = rcgen::CertificateParams::new(["mail.test".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(1999, 12, 31);
+        params.not_after = rcgen::date_time_ymd(2104, 2, 29);
+        let der = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec();
+        assert_eq!(validity(&der), Some((946_598_400, 4_233_686_400)));
+        assert_eq!(alternative_names(&der), Some(&b"\x82\x09mail.test"[..]));
+        for at in 0..der.len() {
+            for value in [0, 1, 0x7f, 0x80, 0x84, 0xff, der[at] ^ 1] {
+                let mut mutant = der.clone();
+                mutant[at] = value;
+                let _ = (names(&mutant), validity(&mutant), alternative_names(&mutant));
+            }
+            assert_eq!((validity(&der[..at]), alternative_names(&der[..at])), (None, None));
+        }
+    }
+
+    #[cfg(feature = "native-tls")]
+    #[test]
+    fn times_are_what_rfc_5280_says() {
+        let utc = |text: &str| time(&[&[0x17, text.len() as u8], text.as_bytes()].concat()).map(|(time, _)| time);
+        let general = |text: &str| time(&[&[0x18, text.len() as u8], text.as_bytes()].concat()).map(|(time, _)| time);
+        assert_eq!(utc("700101000000Z"), Some(0));
+        assert_eq!(utc("491231235959Z"), Some(2_524_607_999));
+        assert_eq!(utc("500101000000Z"), Some(-631_152_000));
+        assert_eq!(utc("000229120000Z"), Some(951_825_600));
+        assert_eq!(general("20500101000000Z"), Some(2_524_608_000));
+        assert_eq!(general("99991231235959Z"), Some(253_402_300_799));
+        for bad in
+            ["7001010000Z", "700101000000", "701301000000Z", "700100000000Z", "70010100000xZ", "700101240000Z", ""]
+        {
+            assert_eq!(utc(bad), None, "{bad}");
+        }
+        assert_eq!(general("20500101000000.5Z"), None);
     }
 }

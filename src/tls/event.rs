@@ -27,7 +27,7 @@ impl CertificateEvent {
         &self.host
     }
 
-    /// The certificates as the server sent them, leaf first, in DER.
+    /// The certificates as the server sent them, leaf first, in DER; on native-tls the leaf alone.
     pub fn chain(&self) -> &[Vec<u8>] {
         &self.chain
     }

@@ -1,11 +1,46 @@
 //! TLS over any transport: a plain one in, a secure one out. It knows no protocol, never dials and never resumes what
 //! the event has not seen.
+//!
+//! # The two back ends
+//!
+//! Both check the chain, the dates and the name (`subjectAltName` alone, by the same rules), speak TLS 1.2 and 1.3, and
+//! always check the handshake's own signature. What differs:
+//!
+//! | | rustls | native-tls |
+//! |---|---|---|
+//! | trust | the system's certificate store; `SSL_CERT_FILE` and `SSL_CERT_DIR` replace it | the platform's own; with OpenSSL these variables add to the well-known places |
+//! | connections for a bad chain | one | one without the event, two with it: the first fails the platform's check, the second asks |
+//! | `errors` of a bad chain | all that is wrong, each by its name | `CHAIN_ERROR`, which nothing clears, and what the server's own certificate shows: `EXPIRED`, `NOT_YET_VALID`, `SELF_SIGNED`, or else `UNKNOWN_ISSUER` |
+//! | without the event | the same | `CHAIN_ERROR` alone, for a wrong name too, and no chain; `detail` has the platform's words |
+//! | `chain` | as the server sent it | the server's own certificate only |
+//! | after [`Connector::over`](crate::Connector::over) | the event is asked | a chain that the platform refuses is an error, since there is no second connection |
+//! | a forged handshake signature | fails after the event was asked | fails before |
+//! | an added root that is no authority | is trusted as a server's own | OpenSSL: if it is self-signed |
+//! | expired roots | are trusted | OpenSSL: are refused |
+//! | session resumption, ALPN | yes (no resumption with the event) | no |
+//! | RSA below 2048 bits, P-521, X.509 v1 | never | as the platform wants; OpenSSL takes them if the event does |
+//! | [`TlsInfo`] | all of it | no `resumed`; rare cipher suites have no name |
+//! | cost of new settings | microseconds | with OpenSSL 40 ms a connector, once; the event has two |
+//!
+//! The details of a bad chain are those of the first connection, the certificate is that of the second, which is the
+//! one that is used. Where a name stands for many servers the two may differ.
 
 mod der;
 mod event;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+mod explain;
+#[cfg(feature = "native-tls")]
+mod names;
+#[cfg(feature = "native-tls")]
+mod native;
+#[cfg(feature = "native-tls")]
+mod native_stream;
+mod pass;
 mod pem;
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod readahead;
+#[cfg(feature = "native-tls")]
+mod records;
 #[cfg(feature = "rustls")]
 mod roots;
 #[cfg(feature = "rustls")]
@@ -13,13 +48,14 @@ mod rustls;
 mod settings;
 #[cfg(feature = "rustls")]
 mod stream;
-#[cfg(all(test, feature = "rustls"))]
+#[cfg(all(test, any(feature = "rustls", feature = "native-tls")))]
 mod tests;
 #[cfg(feature = "rustls")]
 mod verifier;
 
 pub use event::CertificateEvent;
 pub(crate) use event::Handler;
+pub(crate) use pass::{Connection, Evidence, Handshaken};
 pub(crate) use settings::TlsSettings;
 
 pub use crate::tls_info::{CertificateErrors, TlsBackend, TlsInfo, TlsVersion};

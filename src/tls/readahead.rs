@@ -56,6 +56,12 @@ impl ReadAhead {
         Some(&*self.plain_text).filter(|text| !text.is_empty())
     }
 
+    /// True once it is known that what comes is not TLS.
+    #[cfg(feature = "native-tls")]
+    pub(super) fn is_plain_text(&self) -> bool {
+        !self.plain_text.is_empty()
+    }
+
     fn look(&mut self) {
         if self.stop_waiting().is_err() {
             return;

@@ -9,14 +9,14 @@ use ::rustls::crypto::{CryptoProvider, ring};
 use ::rustls::pki_types::ServerName;
 use ::rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
 
+use super::explain::{closed, explain, invalid_name};
 use super::readahead::ReadAhead;
 use super::roots::Trust;
 use super::stream::{RustlsStream, push};
 use super::verifier::{Refused, Verifier};
 use super::{Handler, Tls, TlsBackend, TlsInfo, TlsVersion};
-use crate::error::{CertificateRefused, Context, Error, Phase, Result, Timeout, WrongMode};
+use crate::error::{CertificateRefused, Error, Result};
 use crate::net::Transport;
-use crate::ports::Security;
 
 pub(super) fn provider() -> &'static Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
@@ -129,12 +129,7 @@ impl Tls for Rustls {
 
 /// The name for SNI and the name check.
 fn server_name(host: &str) -> Result<ServerName<'static>> {
-    ServerName::try_from(host.to_owned()).map_err(|_| {
-        let shown = host.escape_debug();
-        let why =
-            "is neither a DNS name nor an IP address; for a name with other letters than ASCII use the A-label form";
-        Error::invalid("server name", format!("`{shown}` {why} (xn--...)"))
-    })
+    ServerName::try_from(host.to_owned()).map_err(|_| invalid_name(host))
 }
 
 enum Failure {
@@ -166,36 +161,14 @@ fn drive(connection: &mut ClientConnection, lower: &mut ReadAhead) -> Result<(),
     }
 }
 
-fn closed() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection during the handshake")
-}
-
 impl Rustls {
     fn explain(&self, host: &str, failure: Failure, lower: &mut ReadAhead) -> Error {
-        let peer = self.peer.clone();
-        if let Failure::Tls(error) = &failure {
-            if let Some(refused) = Refused::in_error(error) {
-                return self.refused(host, refused);
-            }
-        }
-        if let Some(text) = lower.plain_text() {
-            let received = String::from_utf8_lossy(text).into();
-            return Error::WrongMode(Box::new(WrongMode {
-                peer,
-                security: Security::Tls,
-                received,
-                advice: "".into(),
-            }));
-        }
         match failure {
-            Failure::Transport(error)
-                if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) =>
-            {
-                let at = Context::new(Phase::Handshake, &peer);
-                Error::Timeout(Box::new(Timeout { at, limit: None }))
-            }
-            Failure::Transport(error) => Error::handshake(&peer, error),
-            Failure::Tls(error) => Error::handshake(&peer, error),
+            Failure::Transport(error) => explain(&self.peer, lower, Some(error.kind()), error),
+            Failure::Tls(error) => match Refused::in_error(&error) {
+                Some(refused) => self.refused(host, refused),
+                None => explain(&self.peer, lower, None, error),
+            },
         }
     }
 

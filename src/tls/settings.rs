@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "native-tls")]
+use super::native;
 #[cfg(feature = "rustls")]
-use super::rustls::Cache;
-use super::{Handler, Tls, TlsBackend, der, pem};
+use super::rustls;
+use super::{Connection, Handler, Tls, TlsBackend, der, pem};
 use crate::error::{Error, Result};
 
 /// The name of the argument in errors.
@@ -21,7 +23,9 @@ pub(crate) struct TlsSettings {
     system_roots: bool,
     added_roots: Vec<Vec<u8>>,
     #[cfg(feature = "rustls")]
-    cache: Arc<Cache>,
+    rustls: Arc<rustls::Cache>,
+    #[cfg(feature = "native-tls")]
+    native: Arc<native::Cache>,
 }
 
 impl TlsSettings {
@@ -34,7 +38,9 @@ impl TlsSettings {
             system_roots: true,
             added_roots: Vec::new(),
             #[cfg(feature = "rustls")]
-            cache: Arc::default(),
+            rustls: Arc::default(),
+            #[cfg(feature = "native-tls")]
+            native: Arc::default(),
         }
     }
 
@@ -83,46 +89,54 @@ impl TlsSettings {
         Ok(())
     }
 
-    /// A [`Tls`] for one connection. `peer` is for error texts; `alpn` is what the protocol wants to be known by, only
-    /// for TLS from the first byte.
-    pub(crate) fn connection(&self, peer: &str, alpn: &[&[u8]]) -> Result<Arc<dyn Tls>> {
+    /// The TLS of one client. `peer` is for error texts; `alpn` is what the protocol wants to be known by, only for TLS
+    /// from the first byte (native-tls cannot say it).
+    pub(crate) fn connection(&self, peer: &str, alpn: &[&[u8]]) -> Result<Connection> {
         if let Some(custom) = &self.custom {
-            return Ok(Arc::clone(custom));
+            return Ok(Connection::OnePass(Arc::clone(custom)));
         }
+        let _ = (peer, alpn);
         match self.backend {
             #[cfg(feature = "rustls")]
             TlsBackend::Rustls => {
-                let trust = self.cache.trust(self.system_roots, &self.added_roots)?;
-                super::rustls::connection(&self.cache, trust, self.handler.clone(), peer, alpn)
+                let trust = self.rustls.trust(self.system_roots, &self.added_roots)?;
+                rustls::connection(&self.rustls, trust, self.handler.clone(), peer, alpn).map(Connection::OnePass)
             }
-            backend => {
-                let _ = (peer, alpn);
-                Err(Error::unsupported(missing(backend)))
-            }
+            #[cfg(feature = "native-tls")]
+            TlsBackend::NativeTls => Ok(Connection::Native(native::Native {
+                peer: peer.into(),
+                cache: Arc::clone(&self.native),
+                roots: native::Roots { system: self.system_roots, added: self.added_roots.clone() },
+                handler: self.handler.clone(),
+            })),
+            #[cfg(not(all(feature = "rustls", feature = "native-tls")))]
+            backend => Err(Error::unsupported(missing(backend))),
         }
     }
 
     fn detach(&mut self) {
         #[cfg(feature = "rustls")]
         {
-            self.cache = Arc::default();
+            self.rustls = Arc::default();
+        }
+        #[cfg(feature = "native-tls")]
+        {
+            self.native = Arc::default();
         }
     }
 }
 
 /// Why a back end cannot be used.
+#[cfg(not(all(feature = "rustls", feature = "native-tls")))]
 fn missing(backend: TlsBackend) -> &'static str {
     match backend {
-        TlsBackend::NativeTls if cfg!(feature = "native-tls") => {
-            "TLS by native-tls is not in this version of mailconnect: use the feature rustls"
+        _ if cfg!(not(any(feature = "rustls", feature = "native-tls"))) => {
+            "no TLS is in this build of mailconnect: it needs the feature rustls or native-tls"
         }
         TlsBackend::NativeTls => {
             "TLS by native-tls is not in this build of mailconnect: it needs the feature native-tls"
         }
-        TlsBackend::Rustls if cfg!(feature = "native-tls") => {
-            "TLS by rustls is not in this build of mailconnect: it needs the feature rustls"
-        }
-        TlsBackend::Rustls => "no TLS is in this build of mailconnect: it needs the feature rustls or native-tls",
+        TlsBackend::Rustls => "TLS by rustls is not in this build of mailconnect: it needs the feature rustls",
     }
 }
 
@@ -132,6 +146,8 @@ fn check_root(der: &[u8]) -> Result<(), &'static str> {
     }
     #[cfg(feature = "rustls")]
     super::roots::check(der)?;
+    #[cfg(feature = "native-tls")]
+    native::check_root(der)?;
     Ok(())
 }
 
@@ -157,7 +173,7 @@ impl fmt::Debug for TlsSettings {
 mod tests {
     use super::*;
 
-    /// Why a connection with this back end is not possible.
+    /// Why a connection with this back end is not possible; empty if it is.
     fn why_not(backend: Option<TlsBackend>) -> String {
         let mut settings = TlsSettings::new();
         if let Some(backend) = backend {
@@ -172,14 +188,11 @@ mod tests {
 
     #[test]
     fn a_missing_back_end_is_named() {
-        let native = why_not(Some(TlsBackend::NativeTls));
-        assert_eq!(native.contains("in this version"), cfg!(feature = "native-tls"), "{native}");
-        assert_eq!(native.contains("in this build"), !cfg!(feature = "native-tls"), "{native}");
-        #[cfg(not(feature = "rustls"))]
-        {
-            assert!(why_not(Some(TlsBackend::Rustls)).contains("feature rustls"));
-            assert_eq!(why_not(None) == native, cfg!(feature = "native-tls"));
-        }
+        let (with_rustls, with_native) = (cfg!(feature = "rustls"), cfg!(feature = "native-tls"));
+        let (rustls, native) = (why_not(Some(TlsBackend::Rustls)), why_not(Some(TlsBackend::NativeTls)));
+        assert_eq!(rustls.contains("feature rustls"), !with_rustls, "{rustls}");
+        assert_eq!(native.contains("native-tls"), !with_native, "{native}");
+        assert_eq!(why_not(None).is_empty(), with_rustls || with_native);
     }
 
     #[test]

@@ -288,6 +288,14 @@ impl Wire {
         self.rewrap(|plain| make(Box::new(gate(plain))))
     }
 
+    /// Starts anew over another transport. Nothing of before is left but the settings and the secrets to be hidden.
+    pub(crate) fn restart(&mut self, transport: Box<dyn Transport>) {
+        self.close();
+        let transcript = std::mem::take(&mut self.transcript);
+        *self = Self::new(transport, self.settings.clone());
+        self.transcript = transcript;
+    }
+
     /// How many bytes have arrived that no answer has taken.
     pub(crate) fn leftover(&mut self) -> usize {
         self.release();

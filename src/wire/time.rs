@@ -38,6 +38,11 @@ impl Wire {
         self.stream.gate_mut().overall = deadline;
     }
 
+    /// The end of everything; none if there is none.
+    pub(crate) fn overall(&self) -> Option<Instant> {
+        self.settings.deadline
+    }
+
     /// Waits until the server sends something or closes, or `until` is there. Nothing is lost by it: it is the one wait
     /// that may end without harm. An `until` that has passed looks, and does not wait.
     ///

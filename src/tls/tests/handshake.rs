@@ -10,8 +10,9 @@ use super::rig::*;
 use crate::error::{Error, Phase, Result};
 use crate::net::{Deadline, Transport};
 use crate::ports::Security;
-use crate::tls::{Tls, TlsBackend, TlsSettings, TlsVersion};
+use crate::tls::{Handshaken, Tls, TlsBackend, TlsSettings, TlsVersion};
 
+#[cfg(feature = "rustls")]
 /// Connects, talks and closes; true if an earlier session was resumed.
 fn resumed(settings: &TlsSettings, server: &Server) -> bool {
     let (plain, session) = server.echo();
@@ -24,6 +25,7 @@ fn resumed(settings: &TlsSettings, server: &Server) -> bool {
     resumed
 }
 
+#[cfg(feature = "rustls")]
 #[test]
 fn sessions_are_resumed_by_clones_until_a_setting_changes() {
     let root = Authority::root("Root");
@@ -53,13 +55,15 @@ fn tls_info_tells_what_was_negotiated() {
     let root = Authority::root("Root");
     let expected =
         [(TlsVersion::Tls12, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"), (TlsVersion::Tls13, "TLS_AES_256_GCM_SHA384")];
-    for (version, (number, suite)) in VERSIONS.into_iter().zip(expected) {
-        let (plain, _session) = Server::new(&root.issue(&params(HOST)), version).echo();
-        let tls = connect(&trusting(&[&root.der]), plain).unwrap();
-        let info = tls.tls().unwrap();
-        assert_eq!(info.backend, Some(TlsBackend::Rustls));
-        assert_eq!((info.version, info.cipher_suite.as_deref()), (Some(number), Some(suite)));
-        assert_eq!(tls.peer_addr(), Some(([192, 0, 2, 1], 993).into()));
+    for backend in BACKENDS {
+        for (version, (number, suite)) in VERSIONS.into_iter().zip(expected) {
+            let (plain, _session) = Server::new(&root.issue(&params(HOST)), version).echo();
+            let tls = connect(&on(*backend, trusting(&[&root.der])), plain).unwrap();
+            let info = tls.tls().unwrap();
+            assert_eq!(info.backend, Some(*backend));
+            assert_eq!((info.version, info.cipher_suite.as_deref()), (Some(number), Some(suite)));
+            assert_eq!(tls.peer_addr(), Some(([192, 0, 2, 1], 993).into()));
+        }
     }
     assert!(CryptoProvider::get_default().is_none());
 }
@@ -67,25 +71,30 @@ fn tls_info_tells_what_was_negotiated() {
 #[test]
 fn names_and_addresses_are_checked_and_only_names_sent() {
     let root = Authority::root("Root");
-    for (host, sni) in
-        [("mail.test", Some("mail.test")), ("mail.test.", Some("mail.test")), ("192.0.2.1", None), ("::1", None)]
-    {
-        let server = Server::new(&root.issue(&params(host.trim_end_matches('.'))), VERSIONS[1]);
-        let (plain, _session) = server.echo();
-        let tls = trusting(&[&root.der]).connection("peer", &[]).unwrap();
-        ping(&mut *tls.handshake(host, Box::new(plain)).unwrap());
-        assert_eq!(server.asked_for.lock().unwrap().as_deref(), sni);
-    }
-    let tls = trusting(&[&root.der]).connection("peer", &[]).unwrap();
-    for host in ["b\u{fc}cher.example", "host:25", "[::1]", "", "a b", "fe80::1%eth0", "x\r\ny"] {
-        let error = tls.handshake(host, Box::new(pipe().0)).unwrap_err();
-        assert!(matches!(error, Error::InvalidArgument(_)), "{error:?}");
-        assert!(error.to_string().contains("xn--") && !error.to_string().contains('\n'), "{error}");
+    for backend in BACKENDS {
+        let settings = on(*backend, trusting(&[&root.der]));
+        let tls = settings.connection("peer", &[]).unwrap();
+        for (host, sni) in
+            [("mail.test", Some("mail.test")), ("mail.test.", Some("mail.test")), ("192.0.2.1", None), ("::1", None)]
+        {
+            let server = Server::new(&root.issue(&params(host.trim_end_matches('.'))), VERSIONS[1]);
+            let (plain, _session) = server.echo();
+            let Ok(Handshaken::Done(mut secured)) = tls.handshake(host, Box::new(plain), None) else {
+                panic!("{host}")
+            };
+            ping(&mut *secured);
+            assert_eq!(server.asked_for.lock().unwrap().as_deref(), sni);
+        }
+        for host in ["b\u{fc}cher.example", "host:25", "[::1]", "", "a b", "fe80::1%eth0", "x\r\ny"] {
+            let Err(error) = tls.handshake(host, Box::new(pipe().0), None) else { panic!("{host}") };
+            assert!(matches!(error, Error::InvalidArgument(_)), "{error:?}");
+            assert!(error.to_string().contains("xn--") && !error.to_string().contains('\n'), "{error}");
+        }
     }
 }
 
 /// The handshake with a server that says this and then closes, or stays silent.
-fn against(pieces: &[&[u8]], close: bool) -> Error {
+fn against(backend: TlsBackend, pieces: &[&[u8]], close: bool) -> Error {
     let (mut plain, mut far) = pipe();
     for piece in pieces {
         far.write_all(piece).unwrap();
@@ -96,20 +105,21 @@ fn against(pieces: &[&[u8]], close: bool) -> Error {
         let past = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
         plain.set_deadline(Deadline::hard(past)).unwrap();
     }
-    let (settings, seen) = with_event(trusting(&[]), |event| event.is_valid = true);
+    let (settings, seen) = with_event(on(backend, trusting(&[])), |event| event.is_valid = true);
     let error = connect(&settings, plain).unwrap_err();
     assert!(seen.lock().unwrap().is_empty());
     error
 }
 
 fn received(pieces: &[&[u8]], close: bool) -> String {
-    match against(pieces, close) {
+    let texts = BACKENDS.iter().map(|backend| match against(*backend, pieces, close) {
         Error::WrongMode(wrong) => {
             assert_eq!((&*wrong.peer, wrong.security, &*wrong.advice), ("mail.test:993", Security::Tls, ""));
-            wrong.received.into()
+            String::from(wrong.received)
         }
         other => panic!("{other:?}"),
-    }
+    });
+    texts.reduce(|one, other| if one == other { one } else { panic!("{one} and {other}") }).unwrap()
 }
 
 #[test]
@@ -125,15 +135,16 @@ fn plain_text_is_quoted() {
 
 #[test]
 fn an_answer_to_the_client_hello_in_plain_text_is_quoted() {
-    let (plain, mut far) = pipe();
-    let server = std::thread::spawn(move || {
-        let _ = far.read(&mut [0; 4096]).unwrap();
-        far.write_all(b"500 what?\r\n").unwrap();
-    });
-    assert!(
-        matches!(connect(&with_event(trusting(&[]), |_| {}).0, plain), Err(Error::WrongMode(wrong)) if wrong.received.starts_with("500"))
-    );
-    server.join().unwrap();
+    for backend in BACKENDS {
+        let (plain, mut far) = pipe();
+        let server = std::thread::spawn(move || {
+            let _ = far.read(&mut [0; 4096]).unwrap();
+            far.write_all(b"500 what?\r\n").unwrap();
+        });
+        let error = connect(&with_event(on(*backend, trusting(&[])), |_| {}).0, plain).unwrap_err();
+        assert!(matches!(&error, Error::WrongMode(wrong) if wrong.received.starts_with("500")), "{error:?}");
+        server.join().unwrap();
+    }
 }
 
 #[test]
@@ -141,42 +152,52 @@ fn what_is_nearly_tls_is_a_failed_handshake() {
     let close_notify: &[u8] = b"\x15\x03\x03\0\x02\x01\0";
     let failure: &[u8] = b"\x15\x03\x03\0\x02\x02\x28";
     let garbage = [&b"\x16\x03\x03\x40\0"[..], &[0xa5; 0x4000]].concat();
-    for case in [&[][..], &[close_notify], &[close_notify, close_notify], &[failure], &[&garbage], &[b"\x16\x03"]] {
-        let error = against(case, true);
-        let Error::Handshake(failed) = &error else { panic!("{error:?}") };
-        assert_eq!(&*failed.peer, "mail.test:993");
-        assert!(!failed.source.to_string().is_empty());
+    for backend in BACKENDS {
+        for case in [&[][..], &[close_notify], &[close_notify, close_notify], &[failure], &[&garbage], &[b"\x16\x03"]] {
+            let error = against(*backend, case, true);
+            let Error::Handshake(failed) = &error else { panic!("{error:?}") };
+            assert_eq!(&*failed.peer, "mail.test:993");
+            assert!(!failed.source.to_string().is_empty());
+        }
+        let error = against(*backend, &[&failure[..3], &failure[3..]], true);
+        assert!(matches!(error, Error::Handshake { .. }), "{error:?}");
+        assert!(matches!(against(*backend, &[close_notify; 10], false), Error::Handshake { .. }));
+        // OpenSSL takes the first one for the end.
+        assert_eq!(against(*backend, &[close_notify], false).is_timeout(), *backend == TlsBackend::Rustls);
     }
-    let error = against(&[&failure[..3], &failure[3..]], true);
-    assert!(matches!(error, Error::Handshake { .. }), "{error:?}");
-    assert!(against(&[close_notify], false).is_timeout());
-    assert!(matches!(against(&[close_notify; 10], false), Error::Handshake { .. }));
 }
 
 #[test]
 fn silence_is_a_time_out() {
-    for case in [&[][..], &[&b"\x16\x03"[..]]] {
-        let Error::Timeout(timeout) = against(case, false) else { panic!("no time-out") };
-        assert_eq!((timeout.at.phase, &*timeout.at.peer), (Phase::Handshake, "mail.test:993"));
+    for backend in BACKENDS {
+        for case in [&[][..], &[&b"\x16\x03"[..]]] {
+            let error = against(*backend, case, false);
+            let Error::Timeout(timeout) = error else { panic!("{error:?}") };
+            assert_eq!((timeout.at.phase, &*timeout.at.peer), (Phase::Handshake, "mail.test:993"));
+        }
     }
 }
 
 #[test]
 fn a_server_that_goes_away_in_the_handshake_ends_it() {
     let identity = Identity::self_signed(&params(HOST));
-    for version in VERSIONS {
-        for bytes in [1, 5, 6, 100, 200, 400] {
-            let (plain, session) = Server::new(&identity, version).echo();
-            let valve = Valve { kind: std::io::ErrorKind::ConnectionReset, ..Valve::open(std::io::ErrorKind::Other) };
-            valve.reads.store(bytes, std::sync::atomic::Ordering::SeqCst);
-            let (settings, _) = with_event(trusting(&[]), |event| event.is_valid = true);
-            let error = connect(&settings, valve.on(plain)).unwrap_err();
-            assert!(matches!(error, Error::Handshake { .. }), "{error:?}");
-            assert!(session.join().unwrap().is_err());
+    for backend in BACKENDS {
+        for version in VERSIONS {
+            for bytes in [1, 5, 6, 100, 200, 400] {
+                let (plain, session) = Server::new(&identity, version).echo();
+                let kind = std::io::ErrorKind::ConnectionReset;
+                let valve = Valve { kind, ..Valve::open(std::io::ErrorKind::Other) };
+                valve.reads.store(bytes, std::sync::atomic::Ordering::SeqCst);
+                let (settings, _) = with_event(on(*backend, trusting(&[])), |event| event.is_valid = true);
+                let error = connect(&settings, valve.on(plain)).unwrap_err();
+                assert!(matches!(error, Error::Handshake { .. }), "{error:?}");
+                assert!(session.join().unwrap().is_err());
+            }
         }
     }
 }
 
+#[cfg(feature = "rustls")]
 #[test]
 fn alpn_is_offered_and_a_stranger_to_it_refused() {
     let root = Authority::root("Root");
@@ -184,7 +205,7 @@ fn alpn_is_offered_and_a_stranger_to_it_refused() {
     let settings = trusting(&[&root.der]);
     for (alpn, good) in [(&[&b"imap"[..]][..], true), (&[], true), (&[&b"pop3"[..]], false)] {
         let (plain, _session) = server.echo();
-        let result = settings.connection("peer", alpn).unwrap().handshake(HOST, Box::new(plain));
+        let result = settings.connection("peer", alpn).unwrap().handshake(HOST, Box::new(plain), None);
         assert_eq!(result.is_ok(), good);
     }
 }
@@ -204,12 +225,4 @@ fn a_callers_own_tls_is_used_as_it_is() {
     settings.set_backend(TlsBackend::NativeTls);
     assert!(connect(&settings, pipe().0).unwrap().tls().is_none());
     assert!(format!("{settings:?}").contains("custom: true"));
-}
-
-#[test]
-fn the_other_back_end_is_not_there() {
-    let mut settings = TlsSettings::default();
-    settings.set_backend(TlsBackend::NativeTls);
-    let error = connect(&settings, pipe().0).unwrap_err();
-    assert!(matches!(error, Error::Unsupported(_)) && error.to_string().contains("native-tls"), "{error:?}");
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ::rustls::crypto::ring;
+use ::rustls::crypto::{CryptoProvider, ring};
 use ::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use ::rustls::server::{ClientHello, ResolvesServerCert};
 use ::rustls::sign::CertifiedKey;
@@ -17,11 +17,22 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 
 use crate::error::Result;
 use crate::net::{Deadline, Transport};
-use crate::tls::rustls::provider;
-use crate::tls::{CertificateEvent, TlsSettings};
+use crate::tls::{CertificateEvent, Handshaken, TlsBackend, TlsSettings};
 
 pub(super) const HOST: &str = "mail.test";
 pub(super) const VERSIONS: [&SupportedProtocolVersion; 2] = [&::rustls::version::TLS12, &::rustls::version::TLS13];
+
+/// Those of this build.
+pub(super) const BACKENDS: &[TlsBackend] = &[
+    #[cfg(feature = "rustls")]
+    TlsBackend::Rustls,
+    #[cfg(feature = "native-tls")]
+    TlsBackend::NativeTls,
+];
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
 
 /// One end of a pipe. What hangs is ended after a minute.
 pub(super) struct Pipe {
@@ -244,7 +255,7 @@ impl Server {
         let asked_for = Arc::<Mutex<Option<String>>>::default();
         let key = Arc::new(CertifiedKey::new(identity.chain.clone(), key));
         let resolver = Resolver { key, asked_for: Arc::clone(&asked_for) };
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(provider()))
+        let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[version])
             .unwrap()
             .with_no_client_auth()
@@ -308,9 +319,48 @@ pub(super) fn with_event(
     (settings, seen)
 }
 
-pub(super) fn connect(settings: &TlsSettings, plain: impl Transport + 'static) -> Result<Box<dyn Transport>> {
-    settings.connection("mail.test:993", &[b"imap"])?.handshake(HOST, Box::new(plain))
+pub(super) fn on(backend: TlsBackend, mut settings: TlsSettings) -> TlsSettings {
+    settings.set_backend(backend);
+    settings
 }
+
+/// The first pass. Where another one is wanted the strict result stands.
+pub(super) fn connect(settings: &TlsSettings, plain: impl Transport + 'static) -> Result<Box<dyn Transport>> {
+    match settings.connection("mail.test:993", &[b"imap"])?.handshake(HOST, Box::new(plain), None)? {
+        Handshaken::Done(secured) => Ok(secured),
+        Handshaken::Again(evidence) => Err(evidence.stands(HOST, "no second connection")),
+    }
+}
+
+/// As a client does it, which dials once more if that is wanted.
+pub(super) fn connect_by<T: Transport + 'static>(
+    settings: &TlsSettings,
+    mut dial: impl FnMut() -> T,
+) -> Result<Box<dyn Transport>> {
+    let tls = settings.connection("mail.test:993", &[b"imap"])?;
+    let first = tls.handshake(HOST, Box::new(dial()), None)?;
+    let last = match first {
+        Handshaken::Again(evidence) => tls.handshake(HOST, Box::new(dial()), Some(&evidence))?,
+        done => done,
+    };
+    match last {
+        Handshaken::Done(secured) => Ok(secured),
+        Handshaken::Again(_) => panic!("a third pass"),
+    }
+}
+
+/// Connects to an echo server; with how each session ended, in order.
+pub(super) fn dial_echo(settings: &TlsSettings, server: &Server) -> (Result<Box<dyn Transport>>, Sessions) {
+    let mut sessions = Vec::new();
+    let result = connect_by(settings, || {
+        let (plain, session) = server.echo();
+        sessions.push(session);
+        plain
+    });
+    (result, sessions)
+}
+
+pub(super) type Sessions = Vec<JoinHandle<io::Result<Vec<u8>>>>;
 
 /// Proves that the connection carries bytes in both directions.
 pub(super) fn ping(tls: &mut dyn Transport) {

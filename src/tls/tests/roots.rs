@@ -1,15 +1,7 @@
-//! Root certificates: the caller's, and the system's with its environment variables, which need a child process.
-
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+//! Root certificates: the caller's, and on rustls the system's with its environment variables, which need a child process.
 
 use super::rig::*;
 use crate::error::Error;
-use crate::tls::TlsSettings;
-
-/// Says to this test, run in a child process, what to put where the variables point.
-const CHILD: &str = "MAILCONNECT_TEST_CHILD";
 
 #[test]
 fn roots_come_from_pem_and_der() {
@@ -18,8 +10,10 @@ fn roots_come_from_pem_and_der() {
     let mut settings = trusting(&[]);
     settings.add_roots_pem(format!("{}\n# and\n{}", other.pem, root.pem).as_bytes()).unwrap();
     for settings in [settings, trusting(&[&root.der])] {
-        let (plain, _session) = server.echo();
-        ping(&mut *connect(&settings, plain).unwrap());
+        for backend in BACKENDS {
+            let (plain, _session) = server.echo();
+            ping(&mut *connect(&on(*backend, settings.clone()), plain).unwrap());
+        }
     }
 }
 
@@ -38,59 +32,73 @@ fn bad_roots_are_refused_with_their_line_and_none_is_added() {
     assert!(matches!(error, Error::NoRootCertificates { .. }), "{error:?}");
 }
 
-/// Runs [`child`] in a process of its own, where this variable points into a fresh directory.
-fn run(what: &str, variable: &str, path: &str) -> String {
-    let directory = std::env::temp_dir().join(format!("mailconnect-roots-{}-{what}", std::process::id()));
-    fs::create_dir_all(&directory).unwrap();
-    let Output { status, stdout, stderr } = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "tls::tests::roots::child", "--nocapture"])
-        .env_remove("SSL_CERT_FILE")
-        .env_remove("SSL_CERT_DIR")
-        .env(variable, directory.join(path))
-        .env(CHILD, what)
-        .output()
-        .unwrap();
-    fs::remove_dir_all(&directory).unwrap();
-    let output = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-    assert!(status.success(), "{output}");
-    output
-}
+/// OpenSSL has its own ideas of what these variables mean, so they are only rustls'.
+#[cfg(feature = "rustls")]
+mod system {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::process::{Command, Output};
 
-#[test]
-fn ssl_cert_file_and_ssl_cert_dir_are_honoured() {
-    assert!(run("file", "SSL_CERT_FILE", "roots.pem").contains("result: connected"));
-    assert!(run("directory", "SSL_CERT_DIR", "").contains("result: connected"));
-}
+    use super::super::rig::*;
+    use crate::tls::TlsSettings;
 
-#[test]
-fn no_system_roots_is_an_error_that_says_why() {
-    let output = run("nothing", "SSL_CERT_FILE", "absent.pem");
-    assert!(output.contains("result: no root certificates") && output.contains("absent.pem"), "{output}");
-}
+    /// Says to this test, run in a child process, what to put where the variables point.
+    const CHILD: &str = "MAILCONNECT_TEST_CHILD";
 
-/// Does nothing but in the child process.
-#[test]
-fn child() {
-    let Ok(what) = std::env::var(CHILD) else { return };
-    let root = Authority::root("Root");
-    let bad = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
-    match what.as_str() {
-        "file" => fs::write(std::env::var("SSL_CERT_FILE").unwrap(), format!("{bad}{}", root.pem)).unwrap(),
-        "directory" => {
-            // Named as c_rehash does: earlier versions of rustls-native-certs look at no others.
-            let directory = PathBuf::from(std::env::var("SSL_CERT_DIR").unwrap());
-            fs::write(directory.join("00000000.0"), &root.pem).unwrap();
-            fs::write(directory.join("00000000.1"), bad).unwrap();
-            fs::write(directory.join("00000000.2"), "-----BEGIN CERTIFICATE-----\n*").unwrap();
-        }
-        _ => {}
+    /// Runs [`child`] in a process of its own, where this variable points into a fresh directory.
+    fn run(what: &str, variable: &str, path: &str) -> String {
+        let directory = std::env::temp_dir().join(format!("mailconnect-roots-{}-{what}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let Output { status, stdout, stderr } = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tls::tests::roots::system::child", "--nocapture"])
+            .env_remove("SSL_CERT_FILE")
+            .env_remove("SSL_CERT_DIR")
+            .env(variable, directory.join(path))
+            .env(CHILD, what)
+            .output()
+            .unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        let output = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+        assert!(status.success(), "{output}");
+        output
     }
-    let (plain, _session) = Server::new(&root.issue(&params(HOST)), VERSIONS[1]).echo();
-    match connect(&TlsSettings::new(), plain) {
-        Ok(mut tls) => {
-            ping(&mut *tls);
-            println!("result: connected");
+
+    #[test]
+    fn ssl_cert_file_and_ssl_cert_dir_are_honoured() {
+        assert!(run("file", "SSL_CERT_FILE", "roots.pem").contains("result: connected"));
+        assert!(run("directory", "SSL_CERT_DIR", "").contains("result: connected"));
+    }
+
+    #[test]
+    fn no_system_roots_is_an_error_that_says_why() {
+        let output = run("nothing", "SSL_CERT_FILE", "absent.pem");
+        assert!(output.contains("result: no root certificates") && output.contains("absent.pem"), "{output}");
+    }
+
+    /// Does nothing but in the child process.
+    #[test]
+    fn child() {
+        let Ok(what) = std::env::var(CHILD) else { return };
+        let root = Authority::root("Root");
+        let bad = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        match what.as_str() {
+            "file" => fs::write(std::env::var("SSL_CERT_FILE").unwrap(), format!("{bad}{}", root.pem)).unwrap(),
+            "directory" => {
+                // Named as c_rehash does: earlier versions of rustls-native-certs look at no others.
+                let directory = PathBuf::from(std::env::var("SSL_CERT_DIR").unwrap());
+                fs::write(directory.join("00000000.0"), &root.pem).unwrap();
+                fs::write(directory.join("00000000.1"), bad).unwrap();
+                fs::write(directory.join("00000000.2"), "-----BEGIN CERTIFICATE-----\n*").unwrap();
+            }
+            _ => {}
         }
-        Err(error) => println!("result: {error}"),
+        let (plain, _session) = Server::new(&root.issue(&params(HOST)), VERSIONS[1]).echo();
+        match connect(&TlsSettings::new(), plain) {
+            Ok(mut tls) => {
+                ping(&mut *tls);
+                println!("result: connected");
+            }
+            Err(error) => println!("result: {error}"),
+        }
     }
 }

@@ -1,0 +1,283 @@
+//! The back end on native-tls, the platform's own TLS. It has no hook for the certificate event, so a certificate that
+//! fails the platform's check ends the first pass, and a second one asks the event. Nothing that failed is ever cleared.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector, TlsStream};
+
+use super::explain::{closed, explain};
+use super::names::Name;
+use super::native_stream::{Below, Lent, NativeStream, returned};
+use super::{CertificateErrors, CertificateEvent, Evidence, Handler, Handshaken, TlsBackend, TlsInfo, der};
+use crate::error::{CertificateRefused, Error, Result};
+use crate::net::Transport;
+
+/// Bytes of the platform's text that are kept: it may quote the certificate, so the server.
+const MAX_DETAIL: usize = 512;
+
+/// Whom a connector trusts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Roots {
+    pub(super) system: bool,
+    pub(super) added: Vec<Vec<u8>>,
+}
+
+/// What the platform checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    /// Chain and name: where nobody else decides.
+    All,
+    /// The chain; the name is checked here, so that a mere mismatch of it takes no second connection.
+    Chain,
+    /// Nothing but the handshake's own signature: only with evidence that the chain failed.
+    Signature,
+}
+
+/// What connections with the same settings share. A connector takes 40 ms to build: OpenSSL reads all system roots.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    all: OnceLock<TlsConnector>,
+    chain: OnceLock<TlsConnector>,
+    signature: OnceLock<TlsConnector>,
+}
+
+impl Cache {
+    fn connector(&self, check: Check, roots: &Roots) -> Result<&TlsConnector> {
+        let place = match check {
+            Check::All => &self.all,
+            Check::Chain => &self.chain,
+            Check::Signature => &self.signature,
+        };
+        if let Some(connector) = place.get() {
+            return Ok(connector);
+        }
+        let connector = build(check, roots).map_err(|error| Error::unsupported(format!("native-tls: {error}")))?;
+        Ok(place.get_or_init(|| connector))
+    }
+}
+
+fn build(check: Check, roots: &Roots) -> native_tls::Result<TlsConnector> {
+    let mut builder = TlsConnector::builder();
+    builder
+        .min_protocol_version(Some(Protocol::Tlsv12))
+        .disable_built_in_roots(!roots.system)
+        .danger_accept_invalid_hostnames(check != Check::All)
+        .danger_accept_invalid_certs(check == Check::Signature);
+    for der in &roots.added {
+        builder.add_root_certificate(Certificate::from_der(der)?);
+    }
+    builder.build()
+}
+
+/// Whether a certificate can serve as a root.
+pub(super) fn check_root(der: &[u8]) -> Result<(), &'static str> {
+    Certificate::from_der(der).map(drop).map_err(|_| "not a certificate that native-tls can use")
+}
+
+/// The TLS of one client.
+pub(crate) struct Native {
+    pub(super) peer: Box<str>,
+    pub(super) cache: Arc<Cache>,
+    pub(super) roots: Roots,
+    pub(super) handler: Option<Handler>,
+}
+
+/// Why a handshake failed.
+enum Failure {
+    /// On the certificate, as far as can be told; with the platform's text.
+    Certificate(String),
+    Other(Error),
+}
+
+/// What is wrong with a certificate.
+struct Findings {
+    errors: CertificateErrors,
+    detail: String,
+}
+
+impl Native {
+    /// One pass; the second if there is evidence of the first.
+    pub(super) fn handshake(
+        &self,
+        host: &str,
+        plain: Box<dyn Transport>,
+        evidence: Option<&Evidence>,
+    ) -> Result<Handshaken> {
+        let name = Name::new(host)?;
+        let check = match (&self.handler, evidence) {
+            (None, _) => Check::All,
+            (Some(_), None) => Check::Chain,
+            (Some(_), Some(_)) => Check::Signature,
+        };
+        if check == Check::All && self.roots == Roots::default() {
+            return Err(Error::NoRootCertificates { errors: Vec::new() });
+        }
+        let connector = self.cache.connector(check, &self.roots)?;
+        match self.connect(connector, &name, plain) {
+            Ok(tls) => self.judge(host, &name, tls, evidence).map(Handshaken::Done),
+            Err(Failure::Other(error)) => Err(error),
+            Err(Failure::Certificate(detail)) => match check {
+                Check::All => {
+                    Err(refused(host, Findings { errors: CertificateErrors::CHAIN_ERROR, detail }, false, None))
+                }
+                Check::Chain => Ok(Handshaken::Again(Evidence { errors: CertificateErrors::CHAIN_ERROR, detail })),
+                // Nothing about the certificate was checked but that the server holds its key.
+                Check::Signature => Err(Error::handshake(&self.peer, detail)),
+            },
+        }
+    }
+
+    fn connect(
+        &self,
+        connector: &TlsConnector,
+        name: &Name,
+        plain: Box<dyn Transport>,
+    ) -> Result<TlsStream<Lent>, Failure> {
+        let (lent, home) = Lent::new(plain);
+        let error = match connector.connect(&name.for_platform(), lent) {
+            Ok(tls) => return Ok(tls),
+            Err(HandshakeError::Failure(error)) => Some(error),
+            // All waiting is done below, and ends in an error: there is nothing to go on with.
+            Err(HandshakeError::WouldBlock(unfinished)) => {
+                drop(unfinished);
+                None
+            }
+        };
+        Err(match returned(&home) {
+            Some(below) => self.explain(error, below),
+            None => Failure::Other(match error {
+                Some(error) => Error::handshake(&self.peer, error),
+                None => Error::handshake(&self.peer, closed()),
+            }),
+        })
+    }
+
+    /// Tells a failure on the certificate from all others. The platform does not, so: a certificate has come, and then
+    /// neither the network nor the peer ended the handshake, so this side did.
+    fn explain(&self, error: Option<native_tls::Error>, mut below: Below) -> Failure {
+        let Some(error) = error else {
+            let blocked = io::Error::from(io::ErrorKind::WouldBlock);
+            return Failure::Other(explain(&self.peer, &mut below.lower, Some(blocked.kind()), blocked));
+        };
+        let input_output = input_output(&error);
+        let refused_here = input_output.is_none() && !below.ended && !below.records.end_in_alert();
+        if refused_here && below.records.have_certificate() {
+            return Failure::Certificate(shortened(error.to_string()));
+        }
+        Failure::Other(if below.ended && input_output.is_none() {
+            explain(&self.peer, &mut below.lower, None, closed())
+        } else {
+            explain(&self.peer, &mut below.lower, input_output, error)
+        })
+    }
+
+    /// Looks at the certificate, asks the event, and only then hands out the connection.
+    fn judge(
+        &self,
+        host: &str,
+        name: &Name,
+        tls: TlsStream<Lent>,
+        evidence: Option<&Evidence>,
+    ) -> Result<Box<dyn Transport>> {
+        let leaf = tls.peer_certificate().ok().flatten().and_then(|leaf| leaf.to_der().ok());
+        let Some(leaf) = leaf else {
+            let findings = Findings { errors: CertificateErrors::NO_CERTIFICATE, detail: String::new() };
+            return Err(refused(host, findings, false, None));
+        };
+        let findings = self.inspect(host, name, &leaf, evidence);
+        let mut event = CertificateEvent {
+            is_valid: findings.errors.is_empty(),
+            host: host.to_owned(),
+            chain: vec![leaf],
+            errors: findings.errors,
+            detail: findings.detail.clone(),
+        };
+        if let Some(handler) = &self.handler {
+            handler(&mut event);
+        }
+        if !event.is_valid {
+            return Err(refused(host, findings, self.handler.is_some(), event.chain.pop()));
+        }
+        let info = TlsInfo {
+            backend: Some(TlsBackend::NativeTls),
+            chain: event.chain,
+            certificate_errors: findings.errors,
+            ..TlsInfo::default()
+        };
+        Ok(Box::new(NativeStream::new(tls, info)))
+    }
+
+    /// What the platform did not check: always the name, and with evidence all that can be told from the leaf.
+    fn inspect(&self, host: &str, name: &Name, leaf: &[u8], evidence: Option<&Evidence>) -> Findings {
+        let mut findings = match evidence {
+            None => Findings { errors: CertificateErrors::NONE, detail: String::new() },
+            Some(evidence) => {
+                let explained = self.reasons(leaf, now());
+                let unexplained = if explained.is_empty() { CertificateErrors::UNKNOWN_ISSUER } else { explained };
+                Findings { errors: evidence.errors | unexplained, detail: evidence.detail.clone() }
+            }
+        };
+        if !name.matches(leaf) {
+            findings.errors |= CertificateErrors::NAME_MISMATCH;
+            if findings.detail.is_empty() {
+                findings.detail = format!("the certificate is not for {}", host.escape_debug());
+            }
+        }
+        findings
+    }
+
+    /// What about the leaf alone may have been the platform's reason.
+    fn reasons(&self, leaf: &[u8], now: i64) -> CertificateErrors {
+        let mut errors = CertificateErrors::NONE;
+        match der::names(leaf) {
+            None => errors |= CertificateErrors::MALFORMED,
+            Some((issuer, subject)) if issuer == subject && !self.roots.added.iter().any(|added| added == leaf) => {
+                errors |= CertificateErrors::SELF_SIGNED;
+            }
+            Some(_) => {}
+        }
+        match der::validity(leaf) {
+            None => errors |= CertificateErrors::MALFORMED,
+            Some((first, _)) if now < first => errors |= CertificateErrors::NOT_YET_VALID,
+            Some((_, last)) if now > last => errors |= CertificateErrors::EXPIRED,
+            Some(_) => {}
+        }
+        errors
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(since).unwrap_or(i64::MAX)
+}
+
+fn refused(host: &str, findings: Findings, by_event: bool, leaf: Option<Vec<u8>>) -> Error {
+    Error::Certificate(Box::new(CertificateRefused {
+        server_name: host.into(),
+        errors: findings.errors,
+        by_event,
+        chain: leaf.into_iter().collect(),
+        detail: findings.detail.into(),
+    }))
+}
+
+/// The failure of the transport that is behind an error of the platform.
+fn input_output(error: &native_tls::Error) -> Option<io::ErrorKind> {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        source = error.source();
+    }
+    None
+}
+
+fn shortened(mut text: String) -> String {
+    let end = (0..=MAX_DETAIL).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.truncate(end);
+    text
+}

@@ -34,9 +34,11 @@ mod play;
 mod script;
 mod script_text;
 mod server;
+mod stage;
 mod stand_in;
 
 pub use clock::VirtualClock;
 pub use script::{Chunking, Script, ScriptHandle, ScriptSocket};
 pub use server::{Mode, ReceivedMessage, Server, ServerBuilder};
+pub use stage::ScriptServer;
 pub use stand_in::StandInTls;

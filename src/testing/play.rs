@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
-use super::{Chunking, VirtualClock};
+use super::script::Responder;
+use super::{Chunking, Script, VirtualClock};
 
 /// What the stand-in client says where TLS begins, in the shape of a handshake record.
 pub(super) const CLIENT_HELLO: &[u8] = b"\x16\x03\x01stand-in";
@@ -21,6 +22,7 @@ pub(super) enum Step {
     Server(Vec<u8>),
     Client(Vec<u8>),
     Eof,
+    Close,
     Reset,
     Stall,
     Pause(Duration),
@@ -47,13 +49,31 @@ enum Due<'a> {
     Tls,
     Unread,
     Closed,
+    Lines,
+    Silence,
     Nothing,
+}
+
+/// What a server on a socket does next.
+pub(super) enum Output {
+    Bytes(Vec<u8>),
+    Wait(Duration),
+    Listen,
+    Tls,
+    Eof,
+    Close,
+    Reset,
+    Stall,
 }
 
 pub(super) struct Play {
     /// The line in the text form (0 without one) and the step.
     steps: Vec<(usize, Step)>,
     chunking: Chunking,
+    responder: Option<Responder>,
+    /// What the responder has not got yet: part of a line.
+    line: Vec<u8>,
+    pub(super) cut: Option<usize>,
     reader: Cursor,
     writer: Cursor,
     /// What the server sends next can be read from then on, by the clock's `elapsed`.
@@ -67,13 +87,26 @@ pub(super) struct Play {
     pub(super) error: Option<String>,
     pub(super) sent: Vec<u8>,
     pub(super) writes: usize,
+    pub(super) reads: usize,
+    pub(super) settings: usize,
+    /// How many of the bytes of `sent` went in clear, once TLS has begun.
+    pub(super) clear: Option<usize>,
+    /// Bytes that went to the client, with those of TLS and without.
+    pub(super) given: usize,
+    pub(super) delivered: usize,
+    /// The bytes go to a socket, which knows better what of them arrives.
+    on_socket: bool,
 }
 
 impl Play {
-    pub(super) fn new(steps: Vec<(usize, Step)>, chunking: Chunking) -> Self {
+    pub(super) fn new(script: Script) -> Self {
+        let Script { steps, chunking, responder, cut, .. } = script;
         let mut play = Self {
             steps,
             chunking,
+            responder,
+            line: Vec::new(),
+            cut,
             reader: Cursor::default(),
             writer: Cursor::default(),
             ready_at: Duration::ZERO,
@@ -85,6 +118,12 @@ impl Play {
             error: None,
             sent: Vec::new(),
             writes: 0,
+            reads: 0,
+            settings: 0,
+            clear: None,
+            given: 0,
+            delivered: 0,
+            on_socket: false,
         };
         play.settle();
         play
@@ -109,13 +148,17 @@ impl Play {
                     }
                     length
                 }
+                Due::Lines => self.hear(rest),
+                Due::Silence => rest.len(),
                 Due::Closed if rest.len() < buf.len() => break,
                 Due::Closed => return Err(io::ErrorKind::BrokenPipe.into()),
                 Due::Tls => return Err(self.refuse(buf, rest, "the client sends in clear where TLS is due")),
                 Due::Unread => return Err(self.refuse(buf, rest, "the client sends before it has read the answer")),
                 Due::Nothing => return Err(self.refuse(buf, rest, "the client sends more than the script has")),
             };
-            self.writer.offset += taken;
+            if matches!(self.steps.get(self.writer.step), Some((_, Step::Client(_)))) {
+                self.writer.offset += taken;
+            }
             rest = rest.get(taken..).unwrap_or_default();
             self.settle();
         }
@@ -124,14 +167,28 @@ impl Play {
         Ok(taken)
     }
 
+    /// Gives the responder a line, if it is whole, and takes its steps.
+    fn hear(&mut self, rest: &[u8]) -> usize {
+        let end = memchr::memchr(b'\n', rest).map(|at| at + 1);
+        let taken = end.unwrap_or(rest.len());
+        self.line.extend_from_slice(rest.get(..taken).unwrap_or_default());
+        if let (Some(_), Some(responder)) = (end, &self.responder) {
+            let line = std::mem::take(&mut self.line);
+            let answer = responder.answer(&line);
+            self.steps.extend(answer.steps);
+        }
+        taken
+    }
+
     pub(super) fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.reads += 1;
         self.check()?;
-        if self.shut_down || buf.is_empty() {
+        if self.shut_down || buf.is_empty() || self.left() == 0 {
             return Ok(0);
         }
         self.settle();
         let end = match self.steps.get(self.reader.step) {
-            Some((_, Step::Eof)) => Some(Ok(0)),
+            Some((_, Step::Eof | Step::Close)) => Some(Ok(0)),
             Some((_, Step::Reset)) => Some(Err(io::ErrorKind::ConnectionReset.into())),
             _ => None,
         };
@@ -140,6 +197,43 @@ impl Play {
         }
         self.pass_time()?;
         end.unwrap_or_else(|| Ok(self.take(buf)))
+    }
+
+    /// What a server on a socket does next.
+    pub(super) fn output(&mut self) -> Output {
+        self.on_socket = true;
+        self.settle();
+        match self.steps.get(self.reader.step) {
+            _ if self.error.is_some() => return Output::Eof,
+            Some((_, Step::Eof)) => return Output::Eof,
+            Some((_, Step::Close)) => return Output::Close,
+            Some((_, Step::Reset)) => return Output::Reset,
+            Some((_, Step::Stall)) => return Output::Stall,
+            Some((_, Step::Tls)) if matches!(self.due(), Due::Tls) => return Output::Tls,
+            _ if self.readable().is_empty() => return Output::Listen,
+            _ => {}
+        }
+        let wait = self.ready_at.saturating_sub(self.clock.elapsed());
+        if wait > Duration::ZERO {
+            return Output::Wait(wait);
+        }
+        let mut bytes = vec![0; 16 << 10];
+        let taken = self.take(&mut bytes);
+        bytes.truncate(taken);
+        Output::Bytes(bytes)
+    }
+
+    /// TLS has begun, and both sides are past it.
+    pub(super) fn tls_done(&mut self) {
+        self.clear = Some(self.sent.len());
+        self.writer.next_step();
+        self.reader.next_step();
+        self.settle();
+    }
+
+    /// Bytes until the cut.
+    fn left(&self) -> usize {
+        self.cut.map_or(usize::MAX, |cut| cut.saturating_sub(self.given))
     }
 
     fn take(&mut self, buf: &mut [u8]) -> usize {
@@ -157,12 +251,17 @@ impl Play {
                 Chunking::Bytes => 1,
             };
             let room = buf.get_mut(total..).unwrap_or_default();
-            let length = length.min(available.len()).min(room.len());
+            let length = length.min(available.len()).min(room.len()).min(self.left());
             if length == 0 {
                 return total;
             }
             room.iter_mut().zip(available).take(length).for_each(|(to, from)| *to = *from);
             total += length;
+            if !self.on_socket {
+                let of_tls = matches!(self.steps.get(self.reader.step), Some((_, Step::Tls)));
+                self.given += length;
+                self.delivered += if of_tls { 0 } else { length };
+            }
             self.reader.offset += length;
             self.ready_at = self.clock.elapsed().saturating_add(self.interval);
             self.settle();
@@ -218,20 +317,29 @@ impl Play {
             Some((_, Step::Client(bytes))) => Due::Bytes(bytes.get(self.writer.offset..).unwrap_or_default()),
             Some((_, Step::Tls)) => Due::Tls,
             Some(_) => Due::Unread,
-            None if self.steps.iter().any(|(_, step)| matches!(step, Step::Eof | Step::Reset)) => Due::Closed,
-            None => Due::Nothing,
+            None if self.has(|step| matches!(step, Step::Eof | Step::Close | Step::Reset)) => Due::Closed,
+            None if self.responder.is_none() => Due::Nothing,
+            None if self.has(|step| matches!(step, Step::Stall)) => Due::Silence,
+            None => Due::Lines,
         }
+    }
+
+    fn has(&self, what: impl Fn(&Step) -> bool) -> bool {
+        self.steps.iter().any(|(_, step)| what(step))
     }
 
     /// Where the script is not at TLS but has something to read, a real server would take the hello for nonsense and
     /// a real client would see that answer: so will the stand-in.
     fn begin_tls(&mut self) -> io::Result<()> {
         if matches!(self.due(), Due::Tls) {
+            self.clear = Some(self.sent.len());
             self.writer.next_step();
             self.settle();
             return Ok(());
         }
-        let ended = matches!(self.steps.get(self.reader.step), Some((_, Step::Eof | Step::Reset | Step::Stall)));
+        let ended =
+            matches!(self.steps.get(self.reader.step), Some((_, Step::Eof | Step::Close | Step::Reset | Step::Stall)));
+        let ended = ended || self.left() == 0;
         if ended || !self.readable().is_empty() {
             return Ok(());
         }

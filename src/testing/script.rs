@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::VirtualClock;
 use super::play::{Play, Step};
+use super::{ScriptServer, VirtualClock};
 use crate::error::Result;
 use crate::net::{ShutdownHandle, Socket, Timed};
 
@@ -21,7 +21,8 @@ use crate::net::{ShutdownHandle, Socket, Timed};
 /// | `S: text` | the server sends `text` and CRLF |
 /// | `C: text` | the client must send `text` and CRLF |
 /// | `S- text`, `C- text` | the same without CRLF |
-/// | `EOF` | the server closes the connection |
+/// | `EOF` | the server closes the connection; inside TLS without saying so |
+/// | `CLOSE` | the server closes the connection as it should: inside TLS it says so (close_notify) |
 /// | `RESET` | the connection breaks ([`io::ErrorKind::ConnectionReset`]) |
 /// | `STALL` | nothing more comes, and the connection stays open |
 /// | `PAUSE 30s`, `PAUSE 500ms` | what the server sends next comes only after that much virtual time |
@@ -35,11 +36,32 @@ use crate::net::{ShutdownHandle, Socket, Timed};
 /// The client may send its bytes in any number of writes, and ahead of what it has read (but for `WAIT`); the server's
 /// bytes of a step can be read only once the client has sent all that stands above it. Once the server's end came, a
 /// client that has nothing to send any more by the script finds its writes refused with `BrokenPipe`.
+///
+/// A script can be played in memory ([`play`](Self::play)) or on a real socket ([`listen`](Self::listen)). What cannot be
+/// known beforehand, such as tags, is answered line by line: [`respond`](Self::respond).
 #[derive(Debug, Clone, Default)]
 pub struct Script {
     pub(super) steps: Vec<(usize, Step)>,
-    chunking: Chunking,
+    pub(super) chunking: Chunking,
+    pub(super) responder: Option<Responder>,
+    pub(super) cut: Option<usize>,
     local: bool,
+}
+
+/// What answers lines. Clones of a script share it.
+#[derive(Clone)]
+pub(super) struct Responder(Arc<Mutex<dyn FnMut(&[u8]) -> Script + Send>>);
+
+impl Responder {
+    pub(super) fn answer(&self, line: &[u8]) -> Script {
+        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(line)
+    }
+}
+
+impl fmt::Debug for Responder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Responder(..)")
+    }
 }
 
 /// In which pieces the server's bytes can be read. The result of what is tested must not depend on it.
@@ -97,6 +119,12 @@ impl Script {
         self.step(0, Step::Eof)
     }
 
+    /// The server closes the connection as it should: inside TLS with close_notify, which [`eof`](Self::eof) leaves out.
+    #[must_use]
+    pub fn close(self) -> Self {
+        self.step(0, Step::Close)
+    }
+
     /// The connection breaks.
     #[must_use]
     pub fn reset(self) -> Self {
@@ -133,6 +161,39 @@ impl Script {
         self.step(0, Step::Tls)
     }
 
+    /// After the last step, every line of the client (its end included) goes to `responder`, and the steps that it returns
+    /// are played; nothing else of that script counts. It must not use the script's handle. After a `STALL` it is asked no
+    /// more.
+    ///
+    /// ```
+    /// use mailconnect::testing::Script;
+    /// use mailconnect::{Connector, Pop3Client, Security, pop3::Pop3};
+    ///
+    /// let script = Script::new().server("+OK\r\n").respond(|line| match line {
+    ///     b"STAT\r\n" => Script::new().server("+OK 2 320\r\n"),
+    ///     b"QUIT\r\n" => Script::new().server("+OK\r\n").eof(),
+    ///     _ => Script::new().server("-ERR\r\n"),
+    /// });
+    /// let (transport, _) = script.play();
+    /// let mut pop3: Pop3Client = Connector::new().over(Pop3::new(), transport, "localhost", Security::Plain)?;
+    /// assert_eq!(pop3.stat()?.messages, 2);
+    /// pop3.quit()?;
+    /// # Ok::<(), mailconnect::Error>(())
+    /// ```
+    #[must_use]
+    pub fn respond(mut self, responder: impl FnMut(&[u8]) -> Script + Send + 'static) -> Self {
+        self.responder = Some(Responder(Arc::new(Mutex::new(responder))));
+        self
+    }
+
+    /// Whatever the script says, the connection ends once the client was given this many bytes, those of TLS included.
+    /// Played at every offset, it shows whether part of an answer can pass for all of it.
+    #[must_use]
+    pub fn cut_after(mut self, bytes: usize) -> Self {
+        self.cut = Some(bytes);
+        self
+    }
+
     /// In which pieces the server's bytes can be read; [`Chunking::Whole`] unless set.
     #[must_use]
     pub fn chunking(mut self, chunking: Chunking) -> Self {
@@ -155,12 +216,22 @@ impl Script {
 
     /// Starts it, without the [`Timed`] around the socket.
     pub fn socket(self) -> (ScriptSocket, ScriptHandle) {
-        let play = Arc::new(Mutex::new(Play::new(self.steps, self.chunking)));
-        (ScriptSocket { play: Arc::clone(&play), local: self.local }, ScriptHandle { play })
+        let local = self.local;
+        let play = Arc::new(Mutex::new(Play::new(self)));
+        (ScriptSocket { play: Arc::clone(&play), local }, ScriptHandle { play })
+    }
+
+    /// Plays it on a socket of this machine, to the first client that connects, with real TLS at a `TLS` step. Pauses take
+    /// their time there, and every chunk is a write of its own.
+    ///
+    /// # Errors
+    /// Those of the operating system, and of making a certificate.
+    pub fn listen(self) -> io::Result<ScriptServer> {
+        ScriptServer::start(ScriptHandle { play: Arc::new(Mutex::new(Play::new(self))) })
     }
 }
 
-fn lock(play: &Mutex<Play>) -> MutexGuard<'_, Play> {
+pub(super) fn lock(play: &Mutex<Play>) -> MutexGuard<'_, Play> {
     play.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -201,16 +272,21 @@ impl Socket for ScriptSocket {
         if timeout == Some(Duration::ZERO) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a time-out of zero"));
         }
-        lock(&self.play).read_timeout = timeout;
+        let mut play = lock(&self.play);
+        play.settings += 1;
+        play.read_timeout = timeout;
         Ok(())
     }
 
     fn set_write_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+        lock(&self.play).settings += 1;
         Ok(())
     }
 
     fn set_nonblocking(&mut self, nonblocking: bool) -> io::Result<()> {
-        lock(&self.play).nonblocking = nonblocking;
+        let mut play = lock(&self.play);
+        play.settings += 1;
+        play.nonblocking = nonblocking;
         Ok(())
     }
 
@@ -235,7 +311,7 @@ impl Socket for ScriptSocket {
 /// Looks at a script while it plays, and asks at the end whether all of it was played.
 #[derive(Clone)]
 pub struct ScriptHandle {
-    play: Arc<Mutex<Play>>,
+    pub(super) play: Arc<Mutex<Play>>,
 }
 
 impl fmt::Debug for ScriptHandle {
@@ -258,6 +334,40 @@ impl ScriptHandle {
     /// All that the client sent, in clear and inside TLS. It holds passwords as they were sent.
     pub fn sent(&self) -> Vec<u8> {
         lock(&self.play).sent.clone()
+    }
+
+    /// The part of [`sent`](Self::sent) that went in clear: all of it, or what came before TLS began.
+    pub fn sent_in_clear(&self) -> Vec<u8> {
+        let play = lock(&self.play);
+        let clear = play.clear.unwrap_or(play.sent.len());
+        play.sent.get(..clear).unwrap_or_default().to_vec()
+    }
+
+    /// True once TLS has begun.
+    pub fn is_secure(&self) -> bool {
+        lock(&self.play).clear.is_some()
+    }
+
+    /// How many bytes the client was given, those of TLS included.
+    pub fn given(&self) -> usize {
+        lock(&self.play).given
+    }
+
+    /// How many bytes of the script's `S` steps that were; of a TLS record that was cut, none.
+    pub fn delivered(&self) -> usize {
+        lock(&self.play).delivered
+    }
+
+    /// How many reads the client has made; zero on a real socket, which cannot tell.
+    pub fn reads(&self) -> usize {
+        lock(&self.play).reads
+    }
+
+    /// How many calls the client's socket has had: reads, writes and settings, each of which would be a call of the
+    /// operating system. Zero on a real socket, which cannot tell.
+    pub fn calls(&self) -> usize {
+        let play = lock(&self.play);
+        play.reads + play.writes + play.settings
     }
 
     /// How many write calls carried [`sent`](Self::sent): a group that goes out at once is one.

@@ -35,6 +35,7 @@ fn step(line: &str) -> Result<Step, String> {
     let mut words = line.split_whitespace();
     let step = match (words.next().unwrap_or_default(), words.next()) {
         ("EOF", None) => Step::Eof,
+        ("CLOSE", None) => Step::Close,
         ("RESET", None) => Step::Reset,
         ("STALL", None) => Step::Stall,
         ("TLS", None) => Step::Tls,

@@ -10,15 +10,15 @@ use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, P
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-pub(super) struct Certificate {
-    pub(super) pem: String,
+pub(in crate::testing) struct Certificate {
+    pub(in crate::testing) pem: String,
     pub(super) der: Vec<u8>,
     key: Vec<u8>,
 }
 
 impl Certificate {
     /// Valid for 90 days from yesterday on (some platforms refuse what is valid for years).
-    pub(super) fn new(hosts: &[String]) -> io::Result<Self> {
+    pub(in crate::testing) fn new(hosts: &[String]) -> io::Result<Self> {
         let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
         names.extend_from_slice(hosts);
         let mut params = CertificateParams::new(names).map_err(invalid)?;
@@ -33,7 +33,7 @@ impl Certificate {
     }
 
     /// TLS 1.2 and 1.3, with the provider named, so that no default of the process matters.
-    pub(super) fn config(&self) -> io::Result<Arc<ServerConfig>> {
+    pub(in crate::testing) fn config(&self) -> io::Result<Arc<ServerConfig>> {
         let provider = Arc::new(::rustls::crypto::ring::default_provider());
         let chain = vec![CertificateDer::from(self.der.clone())];
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()));

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use certificate::Certificate;
+pub(super) use certificate::Certificate;
 use store::Store;
 use stream::Connection;
 

@@ -355,3 +355,13 @@ fn a_clock_never_goes_back() {
     clock.advance(Duration::MAX);
     assert_eq!(same.elapsed(), Duration::MAX);
 }
+
+#[test]
+fn an_end_inside_the_stand_in_handshake_is_an_error() {
+    for cut in 0..11 {
+        let (plain, script) = Script::new().tls().server("220 ready\r\n").cut_after(cut).play();
+        let error = StandInTls::new().handshake("localhost", Box::new(plain)).unwrap_err();
+        assert!(matches!(error, Error::Handshake(_)), "{error}");
+        assert_eq!((script.given(), script.delivered()), (cut, 0));
+    }
+}

@@ -59,7 +59,7 @@ fn shake_hands(plain: &mut dyn Transport) -> io::Result<()> {
         let ended = plain.read(&mut byte)? == 0;
         if !ended {
             received.extend_from_slice(&byte);
-        } else if received.is_empty() {
+        } else if SERVER_HELLO.starts_with(&received) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let enough = ended || byte == *b"\n" || received.len() >= 512;

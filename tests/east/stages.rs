@@ -58,6 +58,8 @@ pub(crate) struct Run {
     pub(crate) given: usize,
     /// By the virtual clock.
     pub(crate) elapsed: Duration,
+    /// Where the client began TLS and the server had not said that it may.
+    pub(crate) left_the_script: Option<String>,
 }
 
 impl Run {
@@ -156,7 +158,8 @@ fn run(
     let sent_in_clear = handle.sent_in_clear();
     let sent_in_tls = handle.sent().len() - sent_in_clear.len();
     let (given, elapsed) = (handle.given(), handle.clock().elapsed());
-    Run { calls, beliefs, log, dialled, sent_in_clear, sent_in_tls, given, elapsed }
+    let left_the_script = handle.error();
+    Run { calls, beliefs, log, dialled, sent_in_clear, sent_in_tls, given, elapsed, left_the_script }
 }
 
 /// Connects to an IMAP server that begins with TLS, in memory.

@@ -25,6 +25,7 @@ pub(crate) fn judge(transcript: &Transcript, order: Order, run: &Run) -> Verdict
     if !transcript.greeting_is_good() || transcript.begins_with_tls {
         must(!run.succeeded(connect), "2: connected in spite of the greeting")?;
     }
+    must(run.left_the_script.is_none(), format!("2: {:?}", run.left_the_script))?;
     if !transcript.tls_reached {
         must(!upgraded, "2: upgraded where no TLS was reached")?;
     }

@@ -8,7 +8,7 @@ use super::Client;
 use super::securing::Begin;
 use crate::connector::{Connector, Settings};
 use crate::endpoint::{Endpoint, Host};
-use crate::error::{Attempt, ConnectError, Context, Error, Phase, Result, WrongMode};
+use crate::error::{Attempt, ConnectError, Context, Error, Phase, Result, Timeout, WrongMode};
 use crate::net::{self, Deadline, DialSettings, Interrupt, Transport};
 use crate::ports::Security;
 use crate::protocol::Protocol;
@@ -136,6 +136,18 @@ impl<P: Protocol> Client<P> {
             return Err(self.wire.fail(Error::WrongMode(Box::new(error))));
         }
         self.protocol.greet(&mut self.wire)
+    }
+
+    /// A caller's own TLS knows the host but not the peer, and has no other word for a deadline than that of `io`.
+    pub(super) fn name_peer(&self, error: Error) -> Error {
+        let Error::Handshake(mut failed) = error else { return error };
+        let kind = failed.source.downcast_ref::<io::Error>().map(io::Error::kind);
+        if let Some(io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) = kind {
+            let at = Context::new(Phase::Handshake, &self.target.peer);
+            return Error::Timeout(Box::new(Timeout { at, limit: None }));
+        }
+        failed.peer = self.target.peer.as_ref().into();
+        Error::Handshake(failed)
     }
 
     /// Names the verb and port to use instead, where the failure shows that it was the wrong one.

@@ -68,13 +68,14 @@ impl<P: Protocol> Client<P> {
         let host = self.server_name();
         let tls = settings.tls.connection(&self.target.peer, alpn)?;
         let mut again = None;
-        self.wire.secure(|plain| match tls.handshake(&host, plain, evidence)? {
+        let result = self.wire.secure(|plain| match tls.handshake(&host, plain, evidence)? {
             Handshaken::Done(secured) => Ok(secured),
             Handshaken::Again(found) => {
                 again = Some(found);
                 Ok(Box::new(Closed))
             }
-        })?;
+        });
+        result.map_err(|error| self.name_peer(error))?;
         if again.is_none() {
             self.wire.secured()?;
         }

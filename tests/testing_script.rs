@@ -1,11 +1,12 @@
 //! The scripted connection: every directive, in every chunking, and what it says when the client leaves the script.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use mailconnect::Error;
-use mailconnect::testing::{Chunking, Script, ScriptHandle, ScriptSocket, StandInTls, VirtualClock};
+use mailconnect::testing::{Chunking, Script, ScriptHandle, ScriptServer, ScriptSocket, StandInTls, VirtualClock};
 use mailconnect::tls::{Tls, TlsInfo};
 use mailconnect::transport::{Clock, Deadline, Socket, Transport};
 
@@ -364,4 +365,114 @@ fn an_end_inside_the_stand_in_handshake_is_an_error() {
         assert!(matches!(error, Error::Handshake(_)), "{error}");
         assert_eq!((script.given(), script.delivered()), (cut, 0));
     }
+}
+
+#[test]
+fn what_no_script_can_foresee_is_answered_line_by_line() {
+    for chunking in Chunking::ALL {
+        let mut lines = Vec::new();
+        let script = Script::new().client("HELO\r\n").server("hi\r\n").respond(move |line| {
+            lines.push(line.to_vec());
+            let answer = Script::new().server(lines.concat());
+            if lines.len() < 3 { answer } else { answer.stall() }
+        });
+        let (mut socket, script) = script.chunking(chunking).socket();
+        socket.set_nonblocking(true).unwrap();
+        socket.write_all(b"HELO\r\nA\r\nB").unwrap();
+        assert_eq!(line(&mut socket).unwrap(), "hi\r\n");
+        assert_eq!(line(&mut socket).unwrap(), "A\r\n");
+        assert_eq!(socket.read(&mut [0; 9]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        socket.write_all(b"\r\nC\nD\r\nE").unwrap();
+        let answers: Vec<String> = (0..5).map(|_| line(&mut socket).unwrap()).collect();
+        assert_eq!(answers.concat(), "A\r\nB\r\nA\r\nB\r\nC\n");
+        assert_eq!(socket.read(&mut [0; 9]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        script.finish();
+        assert_eq!((script.given(), script.delivered()), (21, 21));
+    }
+}
+
+#[test]
+fn a_cut_ends_it_anywhere() {
+    for cut in 0..=10 {
+        let (mut socket, script) = Script::new().server("12345").server("67890").cut_after(cut).socket();
+        assert_eq!(io::read_to_string(&mut socket).unwrap(), "1234567890"[..cut]);
+        assert_eq!(script.given(), cut);
+    }
+}
+
+#[test]
+fn calls_are_counted() {
+    let (mut socket, script) = socket("S: a\nC: b", Chunking::Bytes);
+    line(&mut socket).unwrap();
+    socket.set_read_timeout(Some(SECOND)).unwrap();
+    socket.write_all(b"b\r\n").unwrap();
+    assert_eq!((script.reads(), script.writes(), script.calls()), (3, 1, 5));
+}
+
+// ---- On a socket ----
+
+fn connect(server: &ScriptServer) -> TcpStream {
+    TcpStream::connect(server.address()).unwrap()
+}
+
+#[test]
+fn the_same_script_on_a_socket() {
+    for chunking in Chunking::ALL {
+        let script = Script::parse("S: 220 ready\nC: QUIT\nPAUSE 1ms\nS: bye\nDRIP 1ms\nS: now\nCLOSE").unwrap();
+        let server = script.chunking(chunking).listen().unwrap();
+        let mut client = connect(&server);
+        assert_eq!(line(&mut client).unwrap(), "220 ready\r\n");
+        client.write_all(b"QUIT\r\n").unwrap();
+        assert_eq!(io::read_to_string(&mut client).unwrap(), "bye\r\nnow\r\n");
+        drop(client);
+        assert_eq!((server.handle().given(), server.handle().delivered()), (21, 21));
+        server.finish();
+    }
+}
+
+#[test]
+fn a_mismatch_on_a_socket_closes_it() {
+    let server = Script::parse("C: QUIT\nS: bye").unwrap().listen().unwrap();
+    let mut client = connect(&server);
+    client.write_all(b"QUOT\r\n").unwrap();
+    assert_eq!(client.read(&mut [0; 9]).unwrap_or_default(), 0);
+    drop(client);
+    let text = panic_of(|| server.finish());
+    assert!(text.contains("expected: \"QUIT\\r\\n\""), "{text}");
+}
+
+#[test]
+fn ends_on_a_socket() {
+    let end = |end: &str| {
+        let server = Script::parse(&format!("S: a\nC: b\n{end}")).unwrap().listen().unwrap();
+        let mut client = connect(&server);
+        line(&mut client).unwrap();
+        client.write_all(b"b\r\n").unwrap();
+        client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let end = client.read(&mut [0; 9]).map_err(|error| error.kind());
+        drop(client);
+        server.finish();
+        end
+    };
+    assert_eq!(end("EOF"), Ok(0));
+    assert_eq!(end("CLOSE"), Ok(0));
+    assert_eq!(end("RESET"), Err(ErrorKind::ConnectionReset));
+    assert!(matches!(end("STALL"), Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)));
+}
+
+#[test]
+fn a_cut_on_a_socket() {
+    for cut in [0, 1, 7] {
+        let server = Script::new().server("12345").server("67890").cut_after(cut).listen().unwrap();
+        let mut client = connect(&server);
+        assert_eq!(io::read_to_string(&mut client).unwrap(), "1234567890"[..cut]);
+        assert_eq!((server.handle().given(), server.handle().delivered()), (cut, cut));
+    }
+}
+
+#[test]
+fn a_server_that_nobody_connects_to_ends() {
+    let mut server = Script::new().server("hi").listen().unwrap();
+    server.join();
+    assert_eq!(server.handle().sent(), b"");
 }

@@ -50,7 +50,9 @@ pub struct Script {
 
 /// What answers lines. Clones of a script share it.
 #[derive(Clone)]
-pub(super) struct Responder(Arc<Mutex<dyn FnMut(&[u8]) -> Script + Send>>);
+pub(super) struct Responder(Arc<Mutex<Answers>>);
+
+type Answers = dyn FnMut(&[u8]) -> Script + Send;
 
 impl Responder {
     pub(super) fn answer(&self, line: &[u8]) -> Script {

@@ -168,6 +168,6 @@ pub(crate) fn connect_ssl(transcript: &Transcript) {
     let connector = Connector::new().tls(StandInTls::new()).clock(handle.clock());
     let mut client = connector.over(Imap::new(), transport, ("localhost", PORT), Security::Tls).unwrap();
     assert!(client.is_secure() && handle.sent_in_clear().is_empty());
-    assert!(client.capabilities().unwrap().contains("IDLE"));
+    assert!(client.capabilities().unwrap().has("IDLE"));
     client.quit().unwrap();
 }

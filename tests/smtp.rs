@@ -281,7 +281,7 @@ fn a_refusal_in_the_middle_of_a_message_ends_it() {
         ("421 Bye\r\n", "the server refused DATA: 421 Bye fatal=true unknown=false"),
         (
             "250 Ok\r\n",
-            "mx.example:587: transferring a body: no refusal in the middle of a message: `250 Ok` fatal=true unknown=false",
+            "mx.example:587: transferring a body (DATA): no refusal in the middle of a message: `250 Ok` fatal=true unknown=false",
         ),
     ] {
         let script = Script::parse(&start).unwrap().client("x".repeat(32 << 10)).server(reply);

@@ -405,3 +405,57 @@ fn rule_11_a_mechanisms_password_is_hidden_as_that_of_login_is() {
         assert!(error.to_string().ends_with("[redacted] is not the password of ann"), "{error}");
     }
 }
+
+#[test]
+fn rule_10_nothing_follows_half_a_body_that_was_answered() {
+    let (half, all) = ("x".repeat(32 << 10), "x".repeat(100_000));
+    let script = format!("S: hello\nC: DATA\nS: go\nC- {half}\nS: too much\nSTALL\n");
+    let (mut client, handle) = open(Connector::new(), &script, Chunking::Whole);
+    let sent = client.exchange(|_, wire| {
+        ask(wire, "DATA")?;
+        let mut group = wire.group();
+        assert_eq!(
+            group.dotted(&mut Cursor::new(&all), LineEnds::Normalize)?,
+            mailconnect::wire::BodyOutcome::Answered
+        );
+        drop(group);
+        wire.expect(answer("DATA"));
+        wire.next_part()?;
+        assert_eq!(wire.frame(), b"too much\r\n");
+        // A protocol that forgets to close.
+        send(wire, "MAIL")
+    });
+    assert!(matches!(sent, Err(Error::Closed)) && !client.is_open(), "{sent:?}");
+    assert!(handle.sent().ends_with(half.as_bytes()) && handle.error().is_none());
+}
+
+#[test]
+fn what_is_wrong_with_a_whole_answer_names_its_command() {
+    let (mut client, _handle) = open(Connector::new(), "S: hello\nC: ASK\nS: odd\n", Chunking::Whole);
+    let error = client.exchange(|_, wire| {
+        ask(wire, "ASK")?;
+        Err::<(), _>(wire.malformed("not that"))
+    });
+    assert_eq!(error.unwrap_err().to_string(), "toy.example:4: a command (ASK): not that: `odd`");
+}
+
+#[test]
+fn rule_11_a_secret_is_not_shown_in_part_where_the_text_is_cut() {
+    let secret = "s3cret-".repeat(8);
+    for before in [480, 500, 511] {
+        let script = format!("S: hello\nC: GET\nS: BODY 5\nS- 12345{}{secret}\\r\\n\n", "y".repeat(before));
+        let (mut client, _handle) = open(Connector::new(), &script, Chunking::Whole);
+        let error = client
+            .exchange(|_, wire| {
+                wire.hide(secret.as_bytes());
+                send(wire, "GET")?;
+                wire.next_part()?;
+                wire.body().collect()?;
+                // The bytes in question are those that were sent for nothing.
+                wire.rewrap(|_| unreachable!("with bytes left over"))
+            })
+            .unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("yyy") && !text.contains("s3cret"), "{text}");
+    }
+}

@@ -148,7 +148,7 @@ impl Wire {
                 }
                 Piece::End(n) => {
                     self.stream.consume(n);
-                    self.due.pop_front();
+                    self.answer_ended();
                     self.end_body();
                     return Ok(Found::End);
                 }

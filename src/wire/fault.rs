@@ -5,10 +5,13 @@ use std::io;
 use super::{Flaw, Wire};
 use crate::error::{Context, Error, LimitExceeded, ProtocolError, Timeout};
 
+/// So many characters of a server's text are kept in an error.
+const SHOWN: usize = 512;
+
 impl Wire {
     pub(crate) fn context(&self) -> Context {
         let mut context = Context::new(self.phase, &self.settings.peer);
-        context.command = self.due.front().map_or("", |answer| answer.command);
+        context.command = self.due.front().map_or(self.answered, |answer| answer.command);
         context.outcome_unknown = self.due.iter().any(|answer| answer.changes_state);
         context
     }
@@ -60,13 +63,15 @@ impl Wire {
     }
 
     pub(super) fn protocol_error(&mut self, what: &str, received: Box<str>) -> Error {
-        let received = self.transcript.in_error(&received).into();
+        // Cut after secrets were taken out, lest half of one stays.
+        let received = self.transcript.in_error(&received);
+        let received = received.chars().take(SHOWN).collect::<String>().trim_end().into();
         let error = ProtocolError { at: self.context(), what: what.into(), received };
         self.fail(Error::Protocol(Box::new(error)))
     }
 }
 
-/// The first 512 bytes as text.
+/// The beginning as text, of which an error shows the first [`SHOWN`] characters.
 pub(super) fn lossy(bytes: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(bytes.get(..512).unwrap_or(bytes)).trim_end().into()
+    String::from_utf8_lossy(bytes.get(..8 * SHOWN).unwrap_or(bytes)).into()
 }

@@ -50,7 +50,7 @@ pub struct Group<'w> {
 pub enum BodyOutcome {
     /// It is composed whole; what has not gone out yet goes with [`Group::send`].
     Complete,
-    /// The server answered in the middle of it. Drop the group, read the answer and close.
+    /// The server answered in the middle of it. Drop the group, read the answer and close: nothing more can be sent.
     Answered,
 }
 
@@ -258,6 +258,7 @@ impl<'w> Group<'w> {
         if self.spilled && self.wire.due.is_empty() && self.wire.wait(self.wire.now())? != Ready::Nothing {
             self.wire.out.clear();
             self.begun = false;
+            self.wire.half_sent = true;
             return Ok(BodyOutcome::Answered);
         }
         let start = if self.spilled { 0 } else { start };

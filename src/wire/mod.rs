@@ -101,6 +101,10 @@ pub struct Wire {
     cr_due: bool,
     body_bytes: u64,
     due: VecDeque<Answer>,
+    /// The command whose answer was whole last.
+    answered: &'static str,
+    /// Half of a body has gone out, and the server has answered: nothing may follow.
+    half_sent: bool,
     reply_estimate: usize,
     out: Vec<u8>,
     transcript: Transcript,
@@ -126,6 +130,8 @@ impl Wire {
             cr_due: false,
             body_bytes: 0,
             due: VecDeque::new(),
+            answered: "",
+            half_sent: false,
             reply_estimate: REPLY_ESTIMATE,
             out: Vec::new(),
             transcript,
@@ -237,6 +243,10 @@ impl Wire {
         if !self.open {
             return Err(Error::Closed);
         }
+        if self.half_sent {
+            return Err(self.fail(Error::Closed));
+        }
+        self.answered = "";
         self.release();
         if self.due.is_empty() && !self.settings.unsolicited && self.past_blank_lines() > 0 {
             let received = lossy(self.buffered());

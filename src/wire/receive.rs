@@ -24,7 +24,7 @@ impl Wire {
         let mut framer = std::mem::replace(&mut front.framer, Box::new(framer::Absent));
         let part = self.drive(&mut *framer)?;
         if part == Part::Last {
-            self.due.pop_front();
+            self.answer_ended();
         } else if let Some(front) = self.due.front_mut() {
             front.framer = framer;
         }
@@ -47,6 +47,13 @@ impl Wire {
                     return Ok(Part::Last);
                 }
             }
+        }
+    }
+
+    /// The oldest answer is whole; its name stays, for what may be found wrong with it.
+    pub(super) fn answer_ended(&mut self) {
+        if let Some(answer) = self.due.pop_front() {
+            self.answered = answer.command;
         }
     }
 

@@ -35,7 +35,7 @@
 //! - No secret is in `Debug`, errors, logs or transcripts, not even if the server repeats it.
 //!
 //! # Where things are
-//! The upgrade is in `src/client/mod.rs`; what a fourth protocol must supply is [`Protocol`], with [`wire`] to talk
+//! The upgrade is in `src/client/securing.rs`; what a fourth protocol must supply is [`Protocol`], with [`wire`] to talk
 //! through. [`transport`] is what lies below, [`tls`] what is put over it, [`sasl`] how to log in.
 //!
 //! The lines of every session go to the `log` crate at debug level, without secrets and bodies.

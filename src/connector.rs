@@ -22,6 +22,7 @@ pub(crate) type Dialer = Arc<dyn Fn(&Target<'_>) -> std::io::Result<Box<dyn Tran
 /// ```
 /// use mailconnect::{Connector, SmtpClient};
 /// # fn main() -> mailconnect::Result<()> {
+/// # if cfg!(not(any(feature = "rustls", feature = "native-tls"))) { return Ok(()) }
 /// // A test rig with certificates of its own: accepted on purpose, and only here.
 /// let rig = Connector::new().server_certificate_validate(|event| event.is_valid = true);
 /// # let server = mailconnect::testing::Server::smtp().start().unwrap();

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use mailconnect::testing::{Mode, Server, VirtualClock};
+use mailconnect::testing::{Mode, Server};
 use mailconnect::{Connector, Error, ImapClient, Interrupt, Phase, Pop3Client, Security, SmtpClient, Timeouts};
 
 /// Serves one connection by `serve`, and keeps it open until the client is done with it.
@@ -285,7 +285,7 @@ fn rule_5_the_time_that_the_event_takes_is_not_charged() {
     for mode in [Mode::Tls, Mode::StartTls] {
         for overall in [None, Some(Duration::from_secs(60))] {
             let server = Server::pop3().mode(mode).start().unwrap();
-            let clock = VirtualClock::new();
+            let clock = mailconnect::testing::VirtualClock::new();
             let turned = clock.clone();
             let mut connector = Connector::new().clock(clock).server_certificate_validate(move |event| {
                 turned.advance(Duration::from_secs(3600));

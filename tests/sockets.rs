@@ -71,7 +71,9 @@ fn rule_5_a_drip_cannot_stretch_the_greeting() {
 fn rule_5_the_overall_deadline_bounds_every_phase() {
     let address = serve(|stream| stream.write_all(b"+OK hi\r\n").unwrap());
     let connector = Connector::new().deadline(Duration::from_millis(300));
-    let error = watchdog(move || connector.connect::<mailconnect::pop3::Pop3>(address).unwrap().stat().unwrap_err());
+    let error = watchdog(move || {
+        connector.connect::<mailconnect::pop3::Pop3>(address).and_then(|mut pop3| pop3.stat()).unwrap_err()
+    });
     assert!(error.is_timeout(), "{error:?}");
 }
 

@@ -51,7 +51,16 @@ pub(crate) fn is_possible(endpoint: &Endpoint) -> bool {
 /// Logs in with the right password, in the way that the client chooses.
 pub(crate) fn log_in<P: Protocol>(rig: &Rig, endpoint: &Endpoint, client: &mut Client<P>, user: &str) -> Checked {
     let (name, password) = rig.credentials(endpoint, user);
-    client.login(&name, password).during(&format!("login as {name}"))?;
+    let mut result = client.login(&name, password);
+    // Some POP3 servers let go of a mailbox only after they have answered QUIT.
+    for _ in 0..50 {
+        if !result.as_ref().is_err_and(|error| error.is_transient() && client.is_open()) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        result = client.login(&name, password);
+    }
+    result.during(&format!("login as {name}"))?;
     ensure(client.is_authenticated(), || "login succeeded, and the client does not know".into())
 }
 

@@ -32,7 +32,7 @@ fn every_endpoint() {
     let rig = Rig::from_environment();
     let count = report::run(&rig, check);
     let (listed, told) = (rig.endpoints.len(), count.passed + count.failed);
-    println!("{told} of {listed} endpoints accounted for");
+    println!("{told} of {listed} endpoints accounted for ({:?})", opening::backend());
     println!("{told} endpoints, {} passed, {} failed", count.passed, count.failed);
     assert!(listed > 0 && told == listed && count.failed == 0, "{count:?} of {listed}");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mailconnect::errors::StartTlsCause;
 use mailconnect::tls::CertificateErrors;
-use mailconnect::{Client, Connector, Error, Phase, Protocol, Security, Timeouts};
+use mailconnect::{Client, Connector, Error, Phase, Protocol, Security, Timeouts, TlsBackend};
 
 use crate::model::{Endpoint, Mode, Rig, Verify};
 use crate::report::{Checked, During, Notes, ensure, refused, whole};
@@ -20,9 +20,24 @@ const WATCHDOG: Duration = Duration::from_secs(60);
 /// How long to wait for what does not come: a greeting on a port that wants TLS first.
 const IMPATIENCE: Duration = Duration::from_millis(700);
 
+/// The back end that `MAILCONNECT_TLS` names, or else the build's default.
+pub(crate) fn backend() -> TlsBackend {
+    match std::env::var("MAILCONNECT_TLS").as_deref() {
+        Ok("rustls") => TlsBackend::Rustls,
+        Ok("native-tls") => TlsBackend::NativeTls,
+        Ok(other) => panic!("MAILCONNECT_TLS is {other}, and not rustls or native-tls"),
+        Err(_) if cfg!(feature = "rustls") => TlsBackend::Rustls,
+        Err(_) => TlsBackend::NativeTls,
+    }
+}
+
+fn is_native() -> bool {
+    backend() == TlsBackend::NativeTls
+}
+
 /// A connector that trusts nobody.
 fn suspicious() -> Connector {
-    Connector::new().system_roots(false).server_name(SERVER_NAME).deadline(WATCHDOG)
+    Connector::new().tls_backend(backend()).system_roots(false).server_name(SERVER_NAME).deadline(WATCHDOG)
 }
 
 /// A connector that trusts the rig's CA.
@@ -169,8 +184,11 @@ fn verified<P: Protocol + Default>(rig: &Rig, endpoint: &Endpoint, notes: &mut N
     notes.add(format!("verified, {:?}", tls.version.unwrap()));
     let error = refused("opening without the CA", without_the_ca::<P>(rig, endpoint))?;
     let found = found_errors(&error)?;
-    ensure(found == CertificateErrors::UNKNOWN_ISSUER, || format!("without the CA: {found}"))?;
-    notes.add("without the CA: unknown issuer");
+    let expected = if is_native() { CertificateErrors::CHAIN_ERROR } else { CertificateErrors::UNKNOWN_ISSUER };
+    ensure(found == expected, || format!("without the CA: {found}"))?;
+    notes.add(format!("without the CA: {found}"));
+    the_event_refuses::<P>(rig, endpoint)?;
+    notes.add("refused by the event");
     Ok(trusting(rig))
 }
 
@@ -188,23 +206,57 @@ fn unverified<P: Protocol + Default>(
 ) -> Checked<Connector> {
     let expected = expected_errors(endpoint, verify);
     let found = found_errors(&refused("opening", open::<P>(&trusting(rig), endpoint))?)?;
-    ensure(found.without(may_go_with(expected)) == expected, || format!("refused for `{found}`, not `{expected}`"))?;
+    // The platform says that it refuses, and only its words say why. A name outside of subjectAltName it would take.
+    let by_platform = is_native() && verify != Verify::NoName;
+    let told = if by_platform { CertificateErrors::CHAIN_ERROR } else { expected };
+    ensure(found.without(may_go_with(told)) == told, || format!("refused for `{found}`, not `{told}`"))?;
     notes.add(format!("refused: {found}"));
+    for by_hand in [false, true] {
+        accepted::<P>(rig, endpoint, expected, by_hand)?;
+    }
+    notes.add("accepted by the event");
+    the_event_refuses::<P>(rig, endpoint)?;
+    notes.add("refused by the event");
+    Ok(Seen::default().accepting(trusting(rig)))
+}
+
+/// The event is asked once, sees what is wrong, and its word counts. `by_hand` opens by `connect` and `start_tls` where
+/// there is a choice.
+fn accepted<P: Protocol + Default>(
+    rig: &Rig,
+    endpoint: &Endpoint,
+    expected: CertificateErrors,
+    by_hand: bool,
+) -> Checked {
     let seen = Seen::default();
     let connector = seen.accepting(trusting(rig));
-    let client = open::<P>(&connector, endpoint).during("opening with an event that accepts")?;
+    let client = if by_hand && endpoint.mode == Mode::StartTls {
+        let mut client: Client<P> = connector.connect(endpoint.address()).during("connect")?;
+        client.start_tls().during("start_tls with an event that accepts")?;
+        client
+    } else {
+        open::<P>(&connector, endpoint).during("opening with an event that accepts")?
+    };
     let events = seen.take();
-    ensure(events == [found], || format!("the event saw {events:?} instead of {found:?}, once"))?;
+    let [found] = events[..] else { return Err(format!("the event saw {events:?}, not one certificate")) };
+    ensure(found.without(may_go_with(expected)) == expected, || format!("the event saw `{found}`, not `{expected}`"))?;
     let noted = client.tls().map(|tls| tls.certificate_errors);
-    ensure(noted == Some(found), || format!("TlsInfo has {noted:?} after the event accepted {found:?}"))?;
-    notes.add("accepted by the event");
-    Ok(connector)
+    ensure(noted == Some(found), || format!("TlsInfo has {noted:?} after the event accepted {found:?}"))
+}
+
+/// Whatever the certificate, an event that says no has the last word.
+fn the_event_refuses<P: Protocol + Default>(rig: &Rig, endpoint: &Endpoint) -> Checked {
+    let connector = trusting(rig).server_certificate_validate(|event| event.is_valid = false);
+    let error = refused("opening with an event that refuses", open::<P>(&connector, endpoint))?;
+    let by_event = error.certificate().is_some_and(|refused| refused.by_event);
+    ensure(by_event, || format!("not refused by the event, but {}", whole(&error)))
 }
 
 fn expected_errors(endpoint: &Endpoint, verify: Verify) -> CertificateErrors {
     match verify {
         Verify::UnknownIssuer if endpoint.cert.as_deref() == Some("selfsigned") => {
-            CertificateErrors::UNKNOWN_ISSUER | CertificateErrors::SELF_SIGNED
+            let native = if is_native() { CertificateErrors::NONE } else { CertificateErrors::UNKNOWN_ISSUER };
+            CertificateErrors::SELF_SIGNED | native
         }
         Verify::UnknownIssuer => CertificateErrors::UNKNOWN_ISSUER,
         Verify::Expired => CertificateErrors::EXPIRED,
@@ -216,8 +268,15 @@ fn expected_errors(endpoint: &Endpoint, verify: Verify) -> CertificateErrors {
 
 /// What else may be wrong then. The rig's expired certificates are older than their issuer, so that there is no moment at
 /// which the chain can be verified.
+/// And where native-tls refuses a chain it always says so.
 fn may_go_with(expected: CertificateErrors) -> CertificateErrors {
-    if expected == CertificateErrors::EXPIRED { CertificateErrors::CHAIN_ERROR } else { CertificateErrors::NONE }
+    let chain =
+        expected != CertificateErrors::NAME_MISMATCH && is_native() && expected != CertificateErrors::CHAIN_ERROR;
+    if expected == CertificateErrors::EXPIRED || chain {
+        CertificateErrors::CHAIN_ERROR
+    } else {
+        CertificateErrors::NONE
+    }
 }
 
 fn found_errors(error: &Error) -> Checked<CertificateErrors> {
@@ -237,7 +296,9 @@ pub(crate) fn without_client_certificate<P: Protocol + Default>(
     let opened = open(&seen.accepting(trusting(rig)), endpoint);
     let error = refused("without a client certificate", opened.and_then(first_use))?;
     let events = seen.take();
-    ensure(events == [CertificateErrors::NONE], || format!("the server's own certificate: {events:?}"))?;
+    // On native-tls it is asked after the handshake, which may have failed.
+    let asked = events == [CertificateErrors::NONE] || (is_native() && events.is_empty());
+    ensure(asked, || format!("the server's own certificate: {events:?}"))?;
     let cause = inner(&error);
     let typed = matches!(cause, Error::Handshake { .. } | Error::Io { .. } | Error::ConnectionLost(_));
     ensure(typed || error.rejection().is_some(), || format!("without a client certificate: {}", whole(&error)))?;

@@ -3,13 +3,15 @@
 //! Text that came from a server is escaped when shown and kept to its first 512 bytes.
 
 mod payload;
+mod tls;
 
 use std::io;
 
 pub use payload::{
-    Attempt, CertificateRefused, ConnectError, Context, Escaped, HandshakeError, InvalidArgument, LimitExceeded,
-    NoMechanism, Phase, ProtocolError, Rejection, Severity, StartTlsCause, StartTlsError, Timeout, WrongMode,
+    Attempt, ConnectError, Context, Escaped, InvalidArgument, LimitExceeded, NoMechanism, Phase, ProtocolError,
+    Rejection, Severity, Timeout,
 };
+pub use tls::{CertificateRefused, HandshakeError, StartTlsCause, StartTlsError, WrongMode};
 
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -87,7 +87,7 @@ fn all_on_sockets() {
 
 #[test]
 #[ignore = "needs ../shared/corpora"]
-fn cut_at_every_byte_in_memory() {
+fn rule_7_and_12_cut_at_every_byte_in_memory() {
     let mut runs = 0_usize;
     for transcript in &transcripts() {
         for order in Order::ALL {

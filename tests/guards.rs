@@ -29,6 +29,28 @@ const TESTING: &str = "testing";
 /// So many `use crate::` lines there are at least; fewer mean that they were not found.
 const USE_LINES: usize = 60;
 
+/// Crates whose types must not be part of ours: their next major version would be one of this crate too.
+const FOREIGN: &[&str] = &[
+    "base64",
+    "bufstream",
+    "log",
+    "memchr",
+    "native_tls",
+    "openssl",
+    "rcgen",
+    "ring",
+    "rustls",
+    "rustls_native_certs",
+    "rustls_pki_types",
+    "socket2",
+    "thiserror",
+    "webpki",
+    "zeroize",
+];
+
+/// How many rules there are, each with tests whose names say which.
+const RULES: usize = 13;
+
 const LINES: usize = 500;
 const CRATES: usize = 25;
 
@@ -36,8 +58,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All sources, by their path below `src`.
+/// All sources of the library, by their path below `src`.
 fn sources() -> BTreeMap<PathBuf, String> {
+    sources_in("src")
+}
+
+fn sources_in(folder: &str) -> BTreeMap<PathBuf, String> {
     fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -48,10 +74,10 @@ fn sources() -> BTreeMap<PathBuf, String> {
             }
         }
     }
-    let src = root().join("src");
+    let folder = root().join(folder);
     let mut found = Vec::new();
-    collect(&src, &mut found);
-    let read = |path: PathBuf| (path.strip_prefix(&src).unwrap().to_owned(), fs::read_to_string(&path).unwrap());
+    collect(&folder, &mut found);
+    let read = |path: PathBuf| (path.strip_prefix(&folder).unwrap().to_owned(), fs::read_to_string(&path).unwrap());
     found.into_iter().map(read).collect()
 }
 
@@ -321,9 +347,48 @@ fn the_crate_depends_on_what_is_listed_and_no_more() {
     not(all(target_os = "linux", target_arch = "x86_64")),
     ignore = "needs the sources of the Linux dependencies, which cargo only fetches there"
 )]
-fn without_features_there_is_no_tls_crate() {
+fn rule_13_without_features_there_is_no_tls_crate() {
     let is_tls = |name: &String| ["tls", "ssl", "webpki", "ring", "aws-lc"].iter().any(|part| name.contains(part));
     let (none, default) = (tree(&["--no-default-features"]), tree(&[]));
     assert_eq!(none.iter().filter(|name| is_tls(name)).collect::<Vec<_>>(), Vec::<&String>::new());
     assert!(default.iter().any(is_tls), "the default has one, or the names have changed: {default:?}");
+}
+
+// ---- (e) The public API ----
+
+/// The crates of `FOREIGN` that a line of the listing names.
+fn foreign(line: &str) -> Vec<&'static str> {
+    let words: Vec<_> = line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | ':'))).collect();
+    let named =
+        |name: &&str| words.iter().any(|word| word.strip_prefix(name).is_some_and(|rest| rest.starts_with("::")));
+    FOREIGN.iter().copied().filter(|name| named(name)).collect()
+}
+
+#[test]
+fn rule_13_the_public_api_names_no_type_of_a_dependency() {
+    let listed = fs::read_to_string(root().join("tests/public-api.txt")).unwrap();
+    assert!(listed.lines().count() > 500, "the listing is not whole");
+    let breaches: Vec<_> = listed.lines().filter(|line| !foreign(line).is_empty()).collect();
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+    assert_eq!(foreign("pub fn mailconnect::tls::f(rustls::ClientConfig, &openssl::X)"), ["openssl", "rustls"]);
+    assert_eq!(foreign("pub fn mailconnect::rustls::f(mailconnect::log::X)"), Vec::<&str>::new());
+}
+
+// ---- (f) The rules ----
+
+/// The rules that tests in `source` name: `rule_5_and_8_..` is two.
+fn rules_named(source: &str) -> BTreeSet<usize> {
+    let names = source.lines().filter_map(|line| line.trim_start().strip_prefix("fn rule_"));
+    names
+        .flat_map(|name| name.split('_').map_while(|word| (word == "and").then_some(0).or(word.parse().ok())))
+        .collect()
+}
+
+#[test]
+fn every_rule_has_a_test_that_names_it() {
+    let all = sources().into_iter().chain(sources_in("tests"));
+    let named: BTreeSet<_> = all.flat_map(|(_, source)| rules_named(&source)).collect();
+    let missing: Vec<_> = (1..=RULES).filter(|rule| !named.contains(rule)).collect();
+    assert!(missing.is_empty(), "no test names the rules {missing:?}");
+    assert_eq!(rules_named("    fn rule_7_and_12_cut() {\nfn rule_3_x_5() {\n"), [0, 3, 7, 12].into());
 }

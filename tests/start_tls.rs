@@ -259,7 +259,7 @@ fn rule_9_no_control_in_credentials<P: Subject>() {
     assert_eq!(handle.sent(), before);
 }
 
-fn no_tls_in_this_build_is_an_error_of_start_tls<P: Subject>() {
+fn rule_13_no_tls_in_this_build_is_an_error_of_start_tls<P: Subject>() {
     let (transport, handle) = Script::parse(&upgraded::<P>("")).unwrap().play();
     let none = Connector::new().clock(handle.clock()).tls_backend(mailconnect::TlsBackend::NativeTls);
     if cfg!(feature = "native-tls") {
@@ -289,7 +289,7 @@ suite! {
     rule_1_every_cut_is_an_error
     rule_3_no_login_in_clear
     rule_9_no_control_in_credentials
-    no_tls_in_this_build_is_an_error_of_start_tls
+    rule_13_no_tls_in_this_build_is_an_error_of_start_tls
 }
 
 #[test]

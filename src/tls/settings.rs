@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_back_end_is_named() {
+    fn rule_13_a_missing_back_end_is_named() {
         let (with_rustls, with_native) = (cfg!(feature = "rustls"), cfg!(feature = "native-tls"));
         let (rustls, native) = (why_not(Some(TlsBackend::Rustls)), why_not(Some(TlsBackend::NativeTls)));
         assert_eq!(rustls.contains("feature rustls"), !with_rustls, "{rustls}");

@@ -18,7 +18,7 @@ fn one(speaks: Speaks, verb: Verb, identity: Identity, quirk: Quirk) -> Server {
 }
 
 #[test]
-fn a_forged_handshake_signature_fails_whatever_the_event_says() {
+fn rule_4_a_forged_handshake_signature_fails_whatever_the_event_says() {
     let root = Authority::root("Root");
     for backend in BACKENDS {
         for verb in VERBS {

@@ -75,7 +75,7 @@ fn a_hostile_chain_of_many_dates_ends_soon() {
 }
 
 #[test]
-fn no_bytes_make_it_panic_or_pass() {
+fn rule_12_no_bytes_make_it_panic_or_pass() {
     let root = Authority::root("Root");
     let trust = Trust::new(false, &[root.der.to_vec()]).unwrap();
     let good = root.issue(&params(HOST)).chain.remove(0);

@@ -14,7 +14,7 @@
 //! # let pem = server.certificate_pem().as_bytes();
 //!
 //! let connector = Connector::new().root_certificates_pem(pem)?;
-//! # if cfg!(not(feature = "rustls")) { return Ok(()); }
+//! # if cfg!(not(any(feature = "rustls", feature = "native-tls"))) { return Ok(()); }
 //! let mut smtp: SmtpClient = connector.connect((host, port))?;
 //! smtp.start_tls()?; // or it fails: never a silent plain session
 //! smtp.login("user", "password")?;

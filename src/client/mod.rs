@@ -35,6 +35,17 @@ pub struct Client<P> {
 impl<P: Protocol + Default> Client<P> {
     /// Connects in plain text and reads the greeting; [`Connector::connect`] with default settings.
     ///
+    /// ```
+    /// use mailconnect::SmtpClient;
+    /// # fn main() -> mailconnect::Result<()> {
+    /// # let server = mailconnect::testing::Server::smtp().mode(mailconnect::testing::Mode::Plain).start().unwrap();
+    /// # let endpoint = server.endpoint();
+    /// let smtp = SmtpClient::connect(endpoint)?; // "mail.example.com" would be port 587
+    /// assert!(smtp.is_open() && !smtp.is_secure());
+    /// # smtp.quit()
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// See there.
     pub fn connect(endpoint: impl TryInto<Endpoint, Error: Into<Error>>) -> Result<Self> {
@@ -42,6 +53,18 @@ impl<P: Protocol + Default> Client<P> {
     }
 
     /// Connects with TLS from the first byte; [`Connector::connect_ssl`] with default settings.
+    ///
+    /// ```
+    /// use mailconnect::{Error, ImapClient};
+    /// # let server = mailconnect::testing::Server::imap().mode(mailconnect::testing::Mode::Tls).start().unwrap();
+    /// # let endpoint = server.endpoint();
+    /// match ImapClient::connect_ssl(endpoint) { // "mail.example.com" would be port 993
+    ///     Ok(imap) => assert!(imap.is_secure()),
+    ///     // The certificate is one's own: see `Connector::root_certificates_pem`.
+    ///     Err(error) if error.is_certificate() => println!("{error}"),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// ```
     ///
     /// # Errors
     /// See there.
@@ -72,6 +95,20 @@ impl<P: Protocol> Client<P> {
     /// Upgrades the connection to TLS by the protocol's command (STARTTLS of RFC 3207 and RFC 9051 6.2.1, STLS of RFC
     /// 2595). It succeeds, or it fails and the connection is closed: there is no third outcome. Everything that the
     /// server said before is forgotten and asked again.
+    ///
+    /// ```
+    /// use mailconnect::SmtpClient;
+    /// # fn main() -> mailconnect::Result<()> {
+    /// # let server = mailconnect::testing::Server::smtp().start().unwrap();
+    /// # let endpoint = server.endpoint();
+    /// # let connector = mailconnect::Connector::new().root_certificates_pem(server.certificate_pem().as_bytes())?;
+    /// # if cfg!(not(any(feature = "rustls", feature = "native-tls"))) { return Ok(()); }
+    /// let mut smtp: SmtpClient = connector.connect(endpoint)?;
+    /// smtp.start_tls()?;
+    /// assert!(smtp.is_secure());
+    /// # smtp.quit()
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::StartTls`] for all that goes wrong. [`Error::WrongState`] if the link is encrypted already or after a
@@ -109,6 +146,17 @@ impl<P: Protocol> Client<P> {
 
     /// Logs in with the strongest mechanism on offer, once: PLAIN, then LOGIN, then the protocol's own command.
     ///
+    /// ```
+    /// # fn main() -> mailconnect::Result<()> {
+    /// # let server = mailconnect::testing::Server::imap().mode(mailconnect::testing::Mode::Plain).start().unwrap();
+    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+    /// let refused = imap.login("user", "wrong").unwrap_err();
+    /// assert!(refused.is_permanent() && imap.is_open()); // so that another password can be tried
+    /// imap.login("user", "password")?;
+    /// # imap.quit()
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InsecureLogin`] over a link that is neither encrypted nor local, before a byte is sent;
     /// [`Error::NoMechanism`]; [`Error::Rejected`] if the server refuses, with the client still usable.
@@ -138,6 +186,17 @@ impl<P: Protocol> Client<P> {
     }
 
     /// Logs in with this mechanism, whatever the server offers.
+    ///
+    /// ```
+    /// use mailconnect::sasl::Plain;
+    /// # fn main() -> mailconnect::Result<()> {
+    /// # let server = mailconnect::testing::Server::smtp().mode(mailconnect::testing::Mode::Plain).start().unwrap();
+    /// # let mut smtp = mailconnect::SmtpClient::connect(server.endpoint())?;
+    /// smtp.authenticate(&mut Plain::new("user", "password")?)?;
+    /// assert!(smtp.is_authenticated());
+    /// # smtp.quit()
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::InsecureLogin`] as for [`login`](Self::login), whatever the mechanism: what is computed from a password
@@ -187,7 +246,7 @@ impl<P: Protocol> Client<P> {
         self.authenticated
     }
 
-    /// What the TLS handshake negotiated; none before it.
+    /// What the TLS handshake negotiated; none before it. Of a closed client it is none, too.
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.wire.tls()
     }

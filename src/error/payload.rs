@@ -1,4 +1,4 @@
-//! What the variants of [`Error`] carry. Text that came from a server is escaped when shown.
+//! What the variants of [`Error`](super::Error) carry. Text that came from a server is escaped when shown.
 
 use std::fmt;
 use std::io;
@@ -94,7 +94,7 @@ pub struct Context {
     pub peer: Box<str>,
     /// The command whose answer was due: `DATA`. Empty if none was.
     pub command: &'static str,
-    /// See [`Error::outcome_unknown`].
+    /// See [`Error::outcome_unknown`](crate::Error::outcome_unknown).
     pub outcome_unknown: bool,
     /// What to try instead, where the failure itself is a hint.
     pub hint: Option<Box<str>>,

@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | trust | the system's certificate store; `SSL_CERT_FILE` and `SSL_CERT_DIR` replace it | the platform's own; with OpenSSL these variables add to the well-known places |
 //! | connections for a bad chain | one | one without the event, two with it: the first fails the platform's check, the second asks |
-//! | `errors` of a bad chain | all that is wrong, each by its name | `CHAIN_ERROR`, which nothing clears, and what the server's own certificate shows: `EXPIRED`, `NOT_YET_VALID`, `SELF_SIGNED`, or else `UNKNOWN_ISSUER` |
+//! | `errors` of a bad chain | all that is wrong, each by its name | `CHAIN_ERROR`, which nothing clears, and what the server's own certificate shows: `NAME_MISMATCH`, `EXPIRED`, `NOT_YET_VALID`, `SELF_SIGNED`, or else `UNKNOWN_ISSUER` |
 //! | without the event | the same | `CHAIN_ERROR` alone, for a wrong name too, and no chain; `detail` has the platform's words |
 //! | `chain` | as the server sent it | the server's own certificate only |
 //! | after [`Connector::over`](crate::Connector::over) | the event is asked | a chain that the platform refuses is an error, since there is no second connection |

@@ -15,6 +15,8 @@ impl Session for Imap {
         if !login::is_possible(endpoint) {
             return Err("an IMAP server that nobody can log in to".into());
         }
+        // Where the store is an mbox file, a message can vanish under a session that rewrites it at the same time.
+        let guard = mailboxes::alone(endpoint);
         login::log_in(rig, endpoint, &mut client, USER)?;
         let message = Message::short("alice@example.test");
         client.append("INBOX", &[], &message.bytes).during("APPEND")?;
@@ -25,6 +27,7 @@ impl Session for Imap {
             return Err(format!("FETCH after APPEND: {difference}"));
         }
         client.quit().during("LOGOUT")?;
+        drop(guard);
         notes.add("APPEND, SELECT, SEARCH and FETCH");
         if let Some(reader) = endpoint.store.as_deref().and_then(|store| rig.reader(store, Proto::Pop3)) {
             mailboxes::arrived_at(rig, reader, &message)?;

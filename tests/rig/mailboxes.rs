@@ -19,7 +19,8 @@ const PAUSE: Duration = Duration::from_millis(150);
 static IN_USE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 static FREED: Condvar = Condvar::new();
 
-/// The only POP3 session of a store: many servers refuse a second one of the same user.
+/// The only session of a store that changes it, and the only one by POP3: many servers refuse a second one of the same
+/// user.
 pub(crate) struct Alone(String);
 
 pub(crate) fn alone(endpoint: &Endpoint) -> Alone {

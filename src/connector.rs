@@ -1,5 +1,8 @@
 //! The settings of connections, neutral to protocols, and the verbs that open them.
 
+mod options;
+mod tls;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -12,8 +15,8 @@ use crate::limits::Limits;
 use crate::net::{Clock, Interrupt, SystemClock, Target, Timeouts, Transport};
 use crate::ports::Security;
 use crate::protocol::Protocol;
-use crate::tls::{CertificateEvent, Tls, TlsBackend, TlsSettings};
-use crate::wire::{Listener, TranscriptEvent};
+use crate::tls::TlsSettings;
+use crate::wire::Listener;
 
 pub(crate) type Dialer = Arc<dyn Fn(&Target<'_>) -> std::io::Result<Box<dyn Transport>> + Send + Sync>;
 
@@ -77,173 +80,6 @@ impl Connector {
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
-    }
-
-    // ---- Settings ----
-
-    /// How long each phase may take. Default: [`Timeouts::default`].
-    #[must_use]
-    pub fn timeouts(self, timeouts: Timeouts) -> Self {
-        self.with(|settings| settings.timeouts = timeouts)
-    }
-
-    /// How long a client may live in all, from the start of the verb that opens it. Default: no bound. A client's own can
-    /// be moved later by [`Client::set_deadline`].
-    #[must_use]
-    pub fn deadline(self, deadline: Duration) -> Self {
-        self.with(|settings| settings.deadline = Some(deadline))
-    }
-
-    /// How much a server may send. Default: [`Limits::default`].
-    #[must_use]
-    pub fn limits(self, limits: Limits) -> Self {
-        self.with(|settings| settings.limits = limits)
-    }
-
-    /// Which TLS library does the work. Default: rustls where it is compiled in, else the platform's. With one that is
-    /// not in this build, the verbs that want TLS fail with [`Error::Unsupported`].
-    #[must_use]
-    pub fn tls_backend(self, backend: TlsBackend) -> Self {
-        self.with(|settings| settings.tls.set_backend(backend))
-    }
-
-    /// A TLS of the caller's own instead of the back ends of this crate. No other TLS setting concerns it: it checks the
-    /// certificate.
-    #[must_use]
-    pub fn tls(self, tls: impl Tls + 'static) -> Self {
-        self.with(|settings| settings.tls.set_custom(Arc::new(tls)))
-    }
-
-    /// The event: `handler` sees every server's certificate, what is wrong with it and the default verdict, and may
-    /// change the verdict by setting `event.is_valid`. Setting it again replaces it. Session resumption is off while it
-    /// is set, so that it is never skipped. On native-tls a chain that the platform refuses is asked about on a second
-    /// connection, see [`tls`](crate::tls).
-    ///
-    /// ```
-    /// use mailconnect::{Connector, tls::CertificateErrors};
-    /// let lenient = Connector::new().server_certificate_validate(|event| {
-    ///     // The box under the desk: its certificate is self-signed, and nothing else may be wrong. That no authority
-    ///     // vouches for it follows; native-tls calls it a CHAIN_ERROR too.
-    ///     let follows = CertificateErrors::UNKNOWN_ISSUER | CertificateErrors::CHAIN_ERROR;
-    ///     if event.host() == "mail.lan" && event.errors().without(follows) == CertificateErrors::SELF_SIGNED {
-    ///         event.is_valid = true;
-    ///     }
-    /// });
-    /// ```
-    #[must_use]
-    pub fn server_certificate_validate(self, handler: impl Fn(&mut CertificateEvent) + Send + Sync + 'static) -> Self {
-        self.with(|settings| settings.tls.set_handler(Some(Arc::new(handler))))
-    }
-
-    /// Trusts these root certificates too, in PEM: as many as the text holds.
-    ///
-    /// ```
-    /// use mailconnect::{Connector, ImapClient};
-    /// # fn main() -> mailconnect::Result<()> {
-    /// # let server = mailconnect::testing::Server::imap().mode(mailconnect::testing::Mode::Tls).start().unwrap();
-    /// # let (endpoint, pem) = (server.endpoint(), server.certificate_pem().as_bytes());
-    /// # if cfg!(not(any(feature = "rustls", feature = "native-tls"))) { return Ok(()); }
-    /// let rig = Connector::new().system_roots(false).root_certificates_pem(pem)?;
-    /// let imap: ImapClient = rig.connect_ssl(endpoint)?;
-    /// assert!(imap.tls().is_some_and(|tls| tls.is_verified()));
-    /// # imap.quit()
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] with the line of what cannot be read, or if there is none in it.
-    pub fn root_certificates_pem(mut self, pem: &[u8]) -> Result<Self> {
-        Arc::make_mut(&mut self.settings).tls.add_roots_pem(pem)?;
-        Ok(self)
-    }
-
-    /// Trusts this root certificate too, in DER.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] if it cannot be read.
-    pub fn root_certificate_der(mut self, der: &[u8]) -> Result<Self> {
-        Arc::make_mut(&mut self.settings).tls.add_root_der(der)?;
-        Ok(self)
-    }
-
-    /// Whether the system's root certificates are trusted. Default: true.
-    #[must_use]
-    pub fn system_roots(self, trusted: bool) -> Self {
-        self.with(|settings| settings.tls.set_system_roots(trusted))
-    }
-
-    /// The name that the server's certificate must be for, where it is not the host that is dialled.
-    #[must_use]
-    pub fn server_name(self, name: impl Into<String>) -> Self {
-        self.with(|settings| settings.server_name = Some(name.into()))
-    }
-
-    /// The address of this machine to connect from. Default: the system chooses.
-    #[must_use]
-    pub fn local_address(self, address: IpAddr) -> Self {
-        self.with(|settings| settings.local_address = Some(address))
-    }
-
-    /// After how much silence TCP asks whether the other end is still there. Default: never.
-    #[must_use]
-    pub fn keepalive(self, idle: Duration) -> Self {
-        self.with(|settings| settings.keepalive = Some(idle))
-    }
-
-    /// How to connect, instead of TCP: a proxy, a tunnel. What it returns never counts as local.
-    #[must_use]
-    pub fn dialer(
-        self,
-        dialer: impl Fn(&Target<'_>) -> std::io::Result<Box<dyn Transport>> + Send + Sync + 'static,
-    ) -> Self {
-        self.with(|settings| settings.dialer = Some(Arc::new(dialer)))
-    }
-
-    /// Ends resolving, dialling, the handshake and every later call of every client that this connector opens. Default:
-    /// each client has one of its own, [`Client::interrupt_handle`].
-    ///
-    /// ```
-    /// use mailconnect::{Connector, Error, Interrupt, SmtpClient};
-    ///
-    /// let interrupt = Interrupt::new();
-    /// let connector = Connector::new().interrupt(interrupt.clone());
-    /// interrupt.interrupt(); // from any thread, at any time
-    /// let result: Result<SmtpClient, Error> = connector.connect("mail.example.com");
-    /// assert!(matches!(result, Err(Error::Interrupted(_))));
-    /// ```
-    #[must_use]
-    pub fn interrupt(self, interrupt: Interrupt) -> Self {
-        self.with(|settings| settings.interrupt = Some(interrupt))
-    }
-
-    /// Tells `listener` every line that goes over the wire, without secrets and bodies.
-    ///
-    /// ```
-    /// let chatty = mailconnect::Connector::new().transcript(|line| println!("{line}"));
-    /// ```
-    #[must_use]
-    pub fn transcript(self, listener: impl Fn(&TranscriptEvent<'_>) + Send + Sync + 'static) -> Self {
-        self.with(|settings| settings.listener = Some(Arc::new(listener)))
-    }
-
-    /// Where the time comes from. For tests.
-    #[must_use]
-    pub fn clock(self, clock: impl Clock + 'static) -> Self {
-        self.with(|settings| settings.clock = Arc::new(clock))
-    }
-
-    /// Lets passwords go over unencrypted links to other machines, where anybody on the way can read them. Default:
-    /// false.
-    #[must_use]
-    pub fn danger_plaintext_auth(self, allowed: bool) -> Self {
-        self.with(|settings| settings.plaintext_auth = allowed)
-    }
-
-    /// Takes transports in [`over`](Self::over) that cannot end a read in time, so that a silent server hangs the
-    /// program. Default: false.
-    #[must_use]
-    pub fn danger_no_deadline(self, allowed: bool) -> Self {
-        self.with(|settings| settings.no_deadline = allowed)
     }
 
     // ---- Verbs ----

@@ -1,0 +1,88 @@
+//! What a caller may choose about TLS.
+
+use std::sync::Arc;
+
+use super::Connector;
+use crate::error::Result;
+use crate::tls::{CertificateEvent, Tls, TlsBackend};
+
+/// # TLS
+impl Connector {
+    /// Which TLS library does the work. Default: rustls where it is compiled in, else the platform's. With one that is
+    /// not in this build, the verbs that want TLS fail with [`Error::Unsupported`].
+    #[must_use]
+    pub fn tls_backend(self, backend: TlsBackend) -> Self {
+        self.with(|settings| settings.tls.set_backend(backend))
+    }
+
+    /// A TLS of the caller's own instead of the back ends of this crate. No other TLS setting concerns it: it checks the
+    /// certificate.
+    #[must_use]
+    pub fn tls(self, tls: impl Tls + 'static) -> Self {
+        self.with(|settings| settings.tls.set_custom(Arc::new(tls)))
+    }
+
+    /// The event: `handler` sees every server's certificate, what is wrong with it and the default verdict, and may
+    /// change the verdict by setting `event.is_valid`. Setting it again replaces it. Session resumption is off while it
+    /// is set, so that it is never skipped. On native-tls a chain that the platform refuses is asked about on a second
+    /// connection, see [`tls`](crate::tls).
+    ///
+    /// ```
+    /// use mailconnect::{Connector, tls::CertificateErrors};
+    /// let lenient = Connector::new().server_certificate_validate(|event| {
+    ///     // The box under the desk: its certificate is self-signed, and nothing else may be wrong. That no authority
+    ///     // vouches for it follows; native-tls calls it a CHAIN_ERROR too.
+    ///     let follows = CertificateErrors::UNKNOWN_ISSUER | CertificateErrors::CHAIN_ERROR;
+    ///     if event.host() == "mail.lan" && event.errors().without(follows) == CertificateErrors::SELF_SIGNED {
+    ///         event.is_valid = true;
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn server_certificate_validate(self, handler: impl Fn(&mut CertificateEvent) + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.tls.set_handler(Some(Arc::new(handler))))
+    }
+
+    /// Trusts these root certificates too, in PEM: as many as the text holds.
+    ///
+    /// ```
+    /// use mailconnect::{Connector, ImapClient};
+    /// # fn main() -> mailconnect::Result<()> {
+    /// # let server = mailconnect::testing::Server::imap().mode(mailconnect::testing::Mode::Tls).start().unwrap();
+    /// # let (endpoint, pem) = (server.endpoint(), server.certificate_pem().as_bytes());
+    /// # if cfg!(not(any(feature = "rustls", feature = "native-tls"))) { return Ok(()); }
+    /// let rig = Connector::new().system_roots(false).root_certificates_pem(pem)?;
+    /// let imap: ImapClient = rig.connect_ssl(endpoint)?;
+    /// assert!(imap.tls().is_some_and(|tls| tls.is_verified()));
+    /// # imap.quit()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] with the line of what cannot be read, or if there is none in it.
+    pub fn root_certificates_pem(mut self, pem: &[u8]) -> Result<Self> {
+        Arc::make_mut(&mut self.settings).tls.add_roots_pem(pem)?;
+        Ok(self)
+    }
+
+    /// Trusts this root certificate too, in DER.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if it cannot be read.
+    pub fn root_certificate_der(mut self, der: &[u8]) -> Result<Self> {
+        Arc::make_mut(&mut self.settings).tls.add_root_der(der)?;
+        Ok(self)
+    }
+
+    /// Whether the system's root certificates are trusted. Default: true.
+    #[must_use]
+    pub fn system_roots(self, trusted: bool) -> Self {
+        self.with(|settings| settings.tls.set_system_roots(trusted))
+    }
+
+    /// The name that the server's certificate must be for, where it is not the host that is dialled.
+    #[must_use]
+    pub fn server_name(self, name: impl Into<String>) -> Self {
+        self.with(|settings| settings.server_name = Some(name.into()))
+    }
+}

@@ -707,3 +707,83 @@ fn real_servers() {
         client.quit().unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }
+
+// ---- APOP ----
+
+#[cfg(feature = "scram")]
+const STAMP: &str = "S: +OK POP3 <ready> <1896.697170952@dbc.mtview.ca.us>\n";
+
+#[cfg(feature = "scram")]
+#[test]
+fn apop_takes_the_greetings_stamp() {
+    let script = format!(
+        "{STAMP}{NO_CAPA}C: APOP mrose c4c9334bac560ecc979e58001b3e22fb\nS: -ERR [AUTH] no\n{NO_CAPA}\
+         C: APOP mrose c4c9334bac560ecc979e58001b3e22fb\nS: +OK in\n{NO_CAPA}"
+    );
+    let script = script.replacen(&format!("no\n{NO_CAPA}"), "no\n", 1);
+    session_of(Script::parse(&script).unwrap(), |mut client| {
+        let error = client.apop("mrose", "tanstaaf").unwrap_err();
+        assert_eq!(rejected(&error), ("APOP", Some("AUTH")));
+        assert!(client.is_open() && !client.is_authenticated());
+        client.apop("mrose", "tanstaaf").unwrap();
+        assert!(client.is_authenticated() && client.capabilities().unwrap().is_empty());
+        assert!(matches!(client.apop("mrose", "tanstaaf"), Err(Error::WrongState(_))));
+    });
+}
+
+#[cfg(feature = "scram")]
+#[test]
+fn apop_wants_a_well_formed_stamp() {
+    for greeting in ["ready", "<>", "<no-at>", "<a b@c>", "<a@b", "a@b>", "<a@\\xe9>"] {
+        session_of(Script::parse(&format!("S: +OK {greeting}\n{NO_CAPA}")).unwrap(), |mut client| {
+            assert!(matches!(client.apop("u", "pass"), Err(Error::Unsupported(_))), "{greeting}");
+            assert!(client.is_open());
+        });
+    }
+    session_of(Script::parse(&format!("{STAMP}{NO_CAPA}")).unwrap(), |mut client| {
+        for user in ["", "a b", "a\rb", "a\nb", "a\0b"] {
+            assert!(matches!(client.apop(user, "pass"), Err(Error::InvalidArgument(_))));
+        }
+        assert!(matches!(client.apop("u", "a\r\nDELE 1"), Err(Error::InvalidArgument(_))));
+        assert!(matches!(client.apop(&"u".repeat(220), "pass"), Err(Error::InvalidArgument(_))));
+    });
+}
+
+#[cfg(feature = "scram")]
+#[test]
+fn rule_2_and_3_apop_is_neither_done_in_clear_nor_with_a_stamp_from_before_stls() {
+    let upgrade = format!("{STAMP}C: STLS\nS: +OK go\nTLS\n");
+    for (kept, script) in [
+        (false, format!("{upgrade}{NO_CAPA}")),
+        (true, format!("{upgrade}{NO_CAPA}C: APOP mrose c4c9334bac560ecc979e58001b3e22fb\nS: +OK")),
+    ] {
+        let (transport, handle) = Script::parse(&script).unwrap().play();
+        let connector = Connector::new().clock(handle.clock()).tls(StandInTls::new());
+        let pop3 = Pop3::new().danger_apop_after_stls(kept);
+        let mut client = connector.over(pop3, transport, PEER, Security::StartTls).unwrap();
+        let result = client.apop("mrose", "tanstaaf");
+        assert_eq!(result.is_ok(), kept, "{result:?}");
+        assert!(kept || matches!(result, Err(Error::Unsupported(_))));
+        handle.finish();
+    }
+    // TLS from the first byte protects the stamp as well.
+    let (transport, handle) =
+        Script::parse(&format!("TLS\n{STAMP}{NO_CAPA}C: APOP mrose c4c9334bac560ecc979e58001b3e22fb\nS: +OK"))
+            .unwrap()
+            .play();
+    let connector = Connector::new().clock(handle.clock()).tls(StandInTls::new());
+    connector.over(Pop3::new(), transport, PEER, Security::Tls).unwrap().apop("mrose", "tanstaaf").unwrap();
+    handle.finish();
+    // And in clear nothing is sent.
+    let (transport, handle) = Script::parse(STAMP).unwrap().play();
+    let connector = Connector::new().clock(handle.clock());
+    let mut client = connector.over(Pop3::new(), transport, PEER, Security::Plain).unwrap();
+    assert!(matches!(client.apop("mrose", "tanstaaf"), Err(Error::InsecureLogin(_))));
+    handle.finish();
+}
+
+#[cfg(not(feature = "scram"))]
+#[test]
+fn rule_13_without_its_feature_apop_is_unsupported() {
+    session("", |mut client| assert!(matches!(client.apop("u", "pass"), Err(Error::Unsupported(_)))));
+}

@@ -1,6 +1,7 @@
 //! POP3: what makes the protocol. The verbs are in `commands.rs`, logging in is in `auth.rs`, and the bytes are in
 //! `codec.rs`. RFC 1939, RFC 2449 (CAPA, response codes), RFC 2595 (STLS), RFC 5034 (AUTH).
 
+mod apop;
 mod auth;
 mod codec;
 mod commands;
@@ -45,6 +46,7 @@ pub struct Pop3 {
     capabilities: Option<Capabilities>,
     /// Something is marked as deleted, so that QUIT is no mere goodbye.
     deletions: bool,
+    apop: apop::State,
 }
 
 impl Pop3 {
@@ -79,18 +81,21 @@ impl Protocol for Pop3 {
     fn reset(&mut self) {
         self.capabilities = None;
         self.deletions = false;
+        self.apop.reset();
     }
 
     fn greet(&mut self, wire: &mut Wire) -> Result<()> {
         let framer = StatusFramer::greeting(wire.limits());
         wire.expect(Answer::new("", framer));
-        accepted(wire, "the connection").map(drop).map_err(|error| match error {
+        accepted(wire, "the connection").map_err(|error| match error {
             Error::Rejected(mut rejection) => {
                 rejection.closing = true;
                 Error::Rejected(rejection)
             }
             error => error,
-        })
+        })?;
+        self.apop.greeted(wire);
+        Ok(())
     }
 
     /// Right after the greeting: what CAPA would say in clear is worth nothing.
@@ -105,8 +110,10 @@ impl Protocol for Pop3 {
     }
 
     fn mechanisms(&mut self, wire: &mut Wire) -> Result<Vec<String>> {
+        let apop = self.apop.offered();
         let words = self.capabilities(wire)?.words_of("SASL");
-        Ok(words.into_iter().flatten().map(str::to_ascii_uppercase).collect())
+        let names = words.into_iter().flatten().map(str::to_ascii_uppercase);
+        Ok(names.chain(apop).collect())
     }
 
     fn authenticate(
@@ -115,7 +122,11 @@ impl Protocol for Pop3 {
         mechanism: &mut dyn Mechanism,
         context: &sasl::Context<'_>,
     ) -> Result<()> {
-        auth::authenticate(wire, mechanism, context)?;
+        if mechanism.name().eq_ignore_ascii_case(apop::NAME) {
+            self.apop.authenticate(wire, mechanism, context)?;
+        } else {
+            auth::authenticate(wire, mechanism, context)?;
+        }
         self.capabilities = None;
         Ok(())
     }

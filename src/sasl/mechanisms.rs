@@ -1,7 +1,7 @@
 //! PLAIN (RFC 4616) and LOGIN (in no RFC, and everywhere). Both hand over the password: never without TLS, but to this
 //! machine.
 
-use super::{Context, Mechanism, Secret};
+use super::{Context, Mechanism, Secret, check};
 use crate::error::{Error, Result};
 
 /// User and password in one message.
@@ -101,13 +101,6 @@ impl Mechanism for Login {
 
     fn password(&self) -> Option<&[u8]> {
         self.answers.last().map(Secret::as_bytes)
-    }
-}
-
-fn check(argument: &'static str, text: &str) -> Result<()> {
-    match text.bytes().position(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
-        Some(offset) => Err(Error::invalid(argument, format!("contains CR, LF or NUL at offset {offset}"))),
-        None => Ok(()),
     }
 }
 

@@ -1,8 +1,17 @@
 //! Logging in, the same for all protocols: what a SASL mechanism is (RFC 4422), and those that need no cryptography. It
 //! does no I/O; each protocol carries the messages in its own way.
 
+mod apop;
+mod cram_md5;
+#[cfg(feature = "scram")]
+mod crypto;
+#[cfg(not(feature = "scram"))]
+#[path = "crypto_absent.rs"]
+mod crypto;
 mod mechanisms;
 
+pub use apop::{Apop, apop_digest, apop_stamp};
+pub use cram_md5::CramMd5;
 pub use mechanisms::{Login, Plain};
 
 use std::fmt;
@@ -11,7 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What a mechanism may want to know of the connection that it is used on.
 #[derive(Debug, Clone, Copy)]
@@ -123,5 +132,13 @@ impl From<&str> for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
+    }
+}
+
+/// Refuses what no credential may hold, whatever carries it.
+fn check(argument: &'static str, text: &str) -> Result<()> {
+    match text.bytes().position(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+        Some(offset) => Err(Error::invalid(argument, format!("contains CR, LF or NUL at offset {offset}"))),
+        None => Ok(()),
     }
 }

@@ -317,7 +317,7 @@ fn code_end(rest: &[u8]) -> Option<usize> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Code<'a> {
     pub(super) whole: &'a [u8],
-    name: &'a [u8],
+    pub(super) name: &'a [u8],
     pub(super) value: &'a [u8],
 }
 

@@ -29,8 +29,10 @@
 
 mod append;
 mod capabilities;
+mod code;
 mod codec;
 mod commands;
+mod date;
 mod events;
 mod exchange;
 mod fetch;
@@ -45,6 +47,8 @@ mod tokens;
 
 pub use append::AppendUid;
 pub use capabilities::Capabilities;
+pub use code::{CopyUid, ResponseCode};
+pub use date::DateTime;
 pub use events::{Event, Events};
 pub use fetch::{Fetch, Message};
 pub use mailbox::{ListEntry, Mailbox};

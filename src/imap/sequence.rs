@@ -2,6 +2,7 @@
 //! expanded.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::ops::{RangeFrom, RangeInclusive};
 use std::str::FromStr;
 
@@ -9,38 +10,117 @@ use crate::{Error, Result};
 
 /// A set of messages, by sequence number or UID: `5`, `5,7,9:12`, `1:*`.
 ///
-/// It is checked when it is made, and normalised: the low end of a range first, since some servers (QQ) refuse the
-/// other order. All verbs that want one take whatever turns into it:
+/// It is checked when it is made, and normalised: in order, the low end of a range first (some servers, QQ's among them,
+/// refuse the other), and what touches or overlaps is one range. One that a server sent, as in
+/// [`CopyUid`](super::CopyUid), keeps the order of its ranges, which says what has become of what. All verbs that want a
+/// set take whatever turns into one:
 ///
 /// ```
 /// use mailconnect::imap::SequenceSet;
 ///
-/// assert_eq!(SequenceSet::try_from("12:9,5,*:3")?.to_string(), "9:12,5,3:*");
+/// assert_eq!(SequenceSet::try_from("12:9,7,5,5")?.to_string(), "5,7,9:12");
+/// assert_eq!(SequenceSet::try_from("*:3,4:8")?.to_string(), "3:*");
 /// assert_eq!(SequenceSet::try_from(7)?.to_string(), "7");
 /// assert_eq!(SequenceSet::try_from(2..=4)?.to_string(), "2:4");
 /// assert_eq!(SequenceSet::try_from(100..)?.to_string(), "100:*");
-/// assert_eq!(SequenceSet::try_from(&[1, 2, 3, 7][..])?.to_string(), "1:3,7");
+/// assert_eq!(SequenceSet::try_from(&[3, 1, 2, 7][..])?.to_string(), "1:3,7");
 /// assert!(SequenceSet::try_from("0").is_err() && SequenceSet::try_from("1\r\nA9 LOGOUT").is_err());
 /// # Ok::<(), mailconnect::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SequenceSet {
-    /// Never empty; none is `*`, the last message, and stands high.
-    ranges: Vec<(Option<u32>, Option<u32>)>,
+    /// Never empty.
+    ranges: Vec<Ends>,
 }
+
+/// The ends of a range; none is `*`, the last message, and stands high.
+type Ends = (Option<NonZeroU32>, Option<NonZeroU32>);
 
 impl SequenceSet {
     /// Every message: `1:*`.
     pub fn all() -> Self {
-        Self { ranges: vec![(Some(1), None)] }
+        Self { ranges: vec![(Some(NonZeroU32::MIN), None)] }
     }
 
-    fn range(a: Option<u32>, b: Option<u32>) -> (Option<u32>, Option<u32>) {
-        match (a, b) {
-            (Some(a), Some(b)) => (Some(a.min(b)), Some(a.max(b))),
-            (Some(low), None) | (None, Some(low)) => (Some(low), None),
-            (None, None) => (None, None),
+    /// Its ranges, the low end first. None stands for `*`, the last message that there is.
+    ///
+    /// ```
+    /// let set = mailconnect::imap::SequenceSet::try_from("5,7,9:*")?;
+    /// let ranges: Vec<_> = set.ranges().collect();
+    /// assert_eq!(ranges, [(Some(5), Some(5)), (Some(7), Some(7)), (Some(9), None)]);
+    /// # Ok::<(), mailconnect::Error>(())
+    /// ```
+    pub fn ranges(&self) -> impl ExactSizeIterator<Item = (Option<u32>, Option<u32>)> {
+        let number = |end: Option<NonZeroU32>| end.map(NonZeroU32::get);
+        self.ranges.iter().map(move |&(low, high)| (number(low), number(high)))
+    }
+
+    /// True if this number is in it. `*` alone is the last message, which has a number that nobody knows here.
+    pub fn contains(&self, number: u32) -> bool {
+        self.ranges().any(|(low, high)| low.is_some_and(|low| low <= number) && high.is_none_or(|high| number <= high))
+    }
+
+    /// How many numbers it has; none if that hangs on what `*` is. (It is never empty.)
+    #[allow(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> Option<u64> {
+        self.ranges().map(size).sum()
+    }
+
+    /// At which place this number stands, counted from 0 in the order of the ranges.
+    pub(super) fn position(&self, number: u32) -> Option<u64> {
+        let mut before = 0;
+        for range in self.ranges() {
+            match range {
+                (Some(low), Some(high)) if (low..=high).contains(&number) => {
+                    return Some(before + u64::from(number - low));
+                }
+                _ => before += size(range)?,
+            }
         }
+        None
+    }
+
+    /// The number at a place, counted from 0 in the order of the ranges.
+    pub(super) fn nth(&self, mut place: u64) -> Option<u32> {
+        for range in self.ranges() {
+            let size = size(range)?;
+            if place < size {
+                return range.0?.checked_add(u32::try_from(place).ok()?);
+            }
+            place -= size;
+        }
+        None
+    }
+
+    /// A set in a server's words, in its order; none if it is not one.
+    pub(super) fn as_sent(text: &[u8]) -> Option<Self> {
+        ranges(std::str::from_utf8(text).ok()?).ok().map(|ranges| Self { ranges })
+    }
+
+    fn normal(mut ranges: Vec<Ends>) -> Result<Self> {
+        // No number reaches `*`, which may be any.
+        let key = |end: Option<NonZeroU32>| end.map_or(u64::MAX, |number| u64::from(number.get()));
+        ranges.sort_unstable_by_key(|&(low, high)| (key(low), key(high)));
+        ranges.dedup_by(|next, kept| {
+            let joins = key(kept.1).saturating_add(1) >= key(next.0);
+            if joins && key(next.1) > key(kept.1) {
+                kept.1 = next.1;
+            }
+            joins
+        });
+        if ranges.is_empty() { Err(invalid("is empty")) } else { Ok(Self { ranges }) }
+    }
+}
+
+/// How many numbers a range has, if no end of it is `*`.
+fn size(range: (Option<u32>, Option<u32>)) -> Option<u64> {
+    Some(u64::from(range.1?) - u64::from(range.0?) + 1)
+}
+
+fn in_order(a: Option<NonZeroU32>, b: Option<NonZeroU32>) -> Ends {
+    match (a, b) {
+        (Some(a), Some(b)) => (Some(a.min(b)), Some(a.max(b))),
+        (low, high) => (low.or(high), None),
     }
 }
 
@@ -48,11 +128,11 @@ fn invalid(why: &str) -> Error {
     Error::invalid("sequence set", why)
 }
 
-fn number(number: u32) -> Result<Option<u32>> {
-    if number == 0 { Err(invalid("0 is no message: numbers start at 1")) } else { Ok(Some(number)) }
+fn number(number: u32) -> Result<Option<NonZeroU32>> {
+    NonZeroU32::new(number).map(Some).ok_or_else(|| invalid("0 is no message: numbers start at 1"))
 }
 
-fn end(text: &str) -> Result<Option<u32>> {
+fn end(text: &str) -> Result<Option<NonZeroU32>> {
     if text == "*" {
         return Ok(None);
     }
@@ -62,15 +142,19 @@ fn end(text: &str) -> Result<Option<u32>> {
     number(text.parse().map_err(|_| invalid("a number above 4294967295"))?)
 }
 
+fn ranges(text: &str) -> Result<Vec<Ends>> {
+    let range = |part: &str| match part.split_once(':') {
+        Some((a, b)) => Ok(in_order(end(a)?, end(b)?)),
+        None => end(part).map(|only| (only, only)),
+    };
+    text.split(',').map(range).collect()
+}
+
 impl FromStr for SequenceSet {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let range = |part: &str| match part.split_once(':') {
-            Some((a, b)) => Ok(Self::range(end(a)?, end(b)?)),
-            None => end(part).map(|only| (only, only)),
-        };
-        text.split(',').map(range).collect::<Result<_>>().map(|ranges| Self { ranges })
+        Self::normal(ranges(text)?)
     }
 }
 
@@ -110,7 +194,7 @@ impl TryFrom<RangeInclusive<u32>> for SequenceSet {
     type Error = Error;
 
     fn try_from(range: RangeInclusive<u32>) -> Result<Self> {
-        Ok(Self { ranges: vec![Self::range(number(*range.start())?, number(*range.end())?)] })
+        Ok(Self { ranges: vec![in_order(number(*range.start())?, number(*range.end())?)] })
     }
 }
 
@@ -125,17 +209,8 @@ impl TryFrom<RangeFrom<u32>> for SequenceSet {
 impl TryFrom<&[u32]> for SequenceSet {
     type Error = Error;
 
-    /// Neighbours become ranges; the order stays.
     fn try_from(numbers: &[u32]) -> Result<Self> {
-        let mut ranges: Vec<(Option<u32>, Option<u32>)> = Vec::new();
-        for &next in numbers {
-            let next = number(next)?;
-            match ranges.last_mut() {
-                Some((_, Some(high))) if high.checked_add(1) == next => *high += 1,
-                _ => ranges.push((next, next)),
-            }
-        }
-        if ranges.is_empty() { Err(invalid("is empty")) } else { Ok(Self { ranges }) }
+        Self::normal(numbers.iter().map(|&only| number(only).map(|only| (only, only))).collect::<Result<_>>()?)
     }
 }
 
@@ -159,7 +234,7 @@ impl fmt::Display for SequenceSet {
             Some(number) => write!(f, "{number}"),
             None => f.write_str("*"),
         };
-        for (n, &(low, high)) in self.ranges.iter().enumerate() {
+        for (n, (low, high)) in self.ranges().enumerate() {
             f.write_str(if n == 0 { "" } else { "," })?;
             end(f, low)?;
             if low != high {
@@ -171,64 +246,11 @@ impl fmt::Display for SequenceSet {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_taken_is_normalised() {
-        for (text, normal) in [
-            ("1", "1"),
-            ("007", "7"),
-            ("4294967295", "4294967295"),
-            ("1:*", "1:*"),
-            ("*:1", "1:*"),
-            ("*", "*"),
-            ("*:*", "*"),
-            ("3:3", "3"),
-            ("12:9", "9:12"),
-            ("5,7,9:12", "5,7,9:12"),
-        ] {
-            assert_eq!(SequenceSet::try_from(text).unwrap().to_string(), normal, "{text}");
-        }
-        assert_eq!(SequenceSet::all().to_string(), "1:*");
-        assert_eq!(SequenceSet::try_from(RangeInclusive::new(9, 2)).unwrap().to_string(), "2:9");
-        assert_eq!(SequenceSet::try_from(&[u32::MAX, 1, 2][..]).unwrap().to_string(), "4294967295,1:2");
-    }
-
-    #[test]
-    fn rule_9_nothing_else_is() {
-        for bad in [
-            "",
-            "0",
-            "0:5",
-            "1:0",
-            "a",
-            "1 2",
-            " 1",
-            "1 ",
-            "1,",
-            ",1",
-            "1:",
-            ":1",
-            "1:2:3",
-            "-1",
-            "+1",
-            "1\r",
-            "1\n",
-            "1\0",
-            "1\r\nA9 LOGOUT",
-            "4294967296",
-            "1:*:2",
-            "**",
-            "{1}",
-            "1,{1}",
-            "$",
-            "１",
-        ] {
-            assert!(SequenceSet::try_from(bad).is_err(), "{bad:?}");
-        }
-        assert!(SequenceSet::try_from(0).is_err() && SequenceSet::try_from(0..).is_err());
-        assert!(SequenceSet::try_from(&[][..]).is_err() && SequenceSet::try_from(&[0][..]).is_err());
+impl fmt::Debug for SequenceSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SequenceSet({self})")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! What a set takes, what it makes of it, and what it refuses.
+
+use super::*;
+
+#[test]
+fn what_is_taken_is_normalised() {
+    for (text, normal) in [
+        ("1", "1"),
+        ("007", "7"),
+        ("4294967295", "4294967295"),
+        ("1:*", "1:*"),
+        ("*:1", "1:*"),
+        ("*", "*"),
+        ("*:*", "*"),
+        ("*,*", "*"),
+        ("3:3", "3"),
+        ("12:9", "9:12"),
+        ("5,7,9:12", "5,7,9:12"),
+        ("9:12,7,5", "5,7,9:12"),
+        ("5,5,5", "5"),
+        ("1:3,2:8,9,11", "1:9,11"),
+        ("2:8,3:4", "2:8"),
+        ("3:*,5,*", "3:*"),
+        ("7,3:*,2", "2:*"),
+        ("*,4294967295", "4294967295,*"),
+        ("1:4294967295,*", "1:4294967295,*"),
+    ] {
+        assert_eq!(SequenceSet::try_from(text).unwrap().to_string(), normal, "{text}");
+    }
+    assert_eq!(SequenceSet::all().to_string(), "1:*");
+    assert_eq!(SequenceSet::try_from(RangeInclusive::new(9, 2)).unwrap().to_string(), "2:9");
+    assert_eq!(SequenceSet::try_from(&[u32::MAX, 1, 2][..]).unwrap().to_string(), "1:2,4294967295");
+    assert_eq!(format!("{:?}", SequenceSet::all()), "SequenceSet(1:*)");
+}
+
+#[test]
+fn rule_9_nothing_else_is() {
+    for bad in [
+        "",
+        "0",
+        "0:5",
+        "1:0",
+        "a",
+        "1 2",
+        " 1",
+        "1 ",
+        "1,",
+        ",1",
+        "1:",
+        ":1",
+        "1:2:3",
+        "-1",
+        "+1",
+        "1\r",
+        "1\n",
+        "1\0",
+        "1\r\nA9 LOGOUT",
+        "4294967296",
+        "1:*:2",
+        "**",
+        "{1}",
+        "1,{1}",
+        "$",
+        "１",
+    ] {
+        assert!(SequenceSet::try_from(bad).is_err(), "{bad:?}");
+        assert!(SequenceSet::as_sent(bad.as_bytes()).is_none(), "{bad:?}");
+    }
+    assert!(SequenceSet::try_from(0).is_err() && SequenceSet::try_from(0..).is_err());
+    assert!(SequenceSet::try_from(&[][..]).is_err() && SequenceSet::try_from(&[0][..]).is_err());
+}
+
+/// A server's set keeps its order, and is counted without being expanded.
+#[test]
+fn rule_12_ranges_stay_ranges() {
+    let set = SequenceSet::as_sent(b"304,320:319,7").unwrap();
+    assert_eq!(set.to_string(), "304,319:320,7");
+    assert_eq!(set.len(), Some(4));
+    let places: Vec<_> = [304, 319, 320, 7, 8].map(|number| set.position(number)).into();
+    assert_eq!(places, [Some(0), Some(1), Some(2), Some(3), None]);
+    let numbers: Vec<_> = (0..5).map(|place| set.nth(place)).collect();
+    assert_eq!(numbers, [Some(304), Some(319), Some(320), Some(7), None]);
+    assert!(set.contains(319) && !set.contains(318));
+
+    let all = SequenceSet::as_sent(b"1:4294967295").unwrap();
+    assert_eq!((all.len(), all.ranges().len()), (Some(4_294_967_295), 1));
+    assert_eq!((all.position(u32::MAX), all.nth(u64::from(u32::MAX) - 1)), (Some(4_294_967_294), Some(u32::MAX)));
+    assert_eq!(all.nth(u64::from(u32::MAX)), None);
+
+    let open = SequenceSet::try_from("5,9:*").unwrap();
+    assert_eq!(open.len(), None);
+    assert!(open.contains(u32::MAX) && !open.contains(6));
+    let last = SequenceSet::try_from("*").unwrap();
+    assert_eq!((last.contains(1), last.len(), last.position(1), last.nth(0)), (false, None, None, None));
+}

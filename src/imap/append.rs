@@ -2,10 +2,10 @@
 
 use std::io::{BufReader, Read};
 
-use super::Imap;
 use super::codec::{Code, number, word};
 use super::exchange::nothing;
 use super::line::Line;
+use super::{Imap, MailboxName};
 use crate::{Client, Result};
 
 /// Where an appended message has gone, as servers with UIDPLUS (RFC 4315) tell.
@@ -46,7 +46,12 @@ impl Client<Imap> {
     /// [`Error::Rejected`](crate::Error::Rejected), with the code `TRYCREATE` if the mailbox is not there; no message is
     /// there then. If the answer to a message that was sent is lost,
     /// [`Error::outcome_unknown`](crate::Error::outcome_unknown) is true.
-    pub fn append(&mut self, mailbox: &str, flags: &[&str], message: &[u8]) -> Result<Option<AppendUid>> {
+    pub fn append<'m>(
+        &mut self,
+        mailbox: impl Into<MailboxName<'m>>,
+        flags: &[&str],
+        message: &[u8],
+    ) -> Result<Option<AppendUid>> {
         self.append_from(mailbox, flags, &mut &*message, message.len() as u64)
     }
 
@@ -72,15 +77,15 @@ impl Client<Imap> {
     /// # Errors
     /// As [`append`](Self::append); and [`Error::Caller`](crate::Error::Caller) if the reader fails or ends early, which
     /// closes the client, since the server waits for the rest.
-    pub fn append_from(
+    pub fn append_from<'m>(
         &mut self,
-        mailbox: &str,
+        mailbox: impl Into<MailboxName<'m>>,
         flags: &[&str],
         message: &mut dyn Read,
         size: u64,
     ) -> Result<Option<AppendUid>> {
         self.exchange(|imap, wire| {
-            let mut line = Line::changing("APPEND").mailbox(mailbox)?;
+            let mut line = Line::changing("APPEND").mailbox(mailbox, imap.names)?;
             if !flags.is_empty() {
                 line = line.flags(flags)?;
             }

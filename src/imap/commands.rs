@@ -4,7 +4,7 @@
 use super::events::Events;
 use super::exchange::nothing;
 use super::line::Line;
-use super::{Capabilities, Imap, ListEntry, Mailbox};
+use super::{Capabilities, Imap, ListEntry, Mailbox, MailboxName};
 use crate::wire::{Flaw, Wire};
 use crate::{Client, Result};
 
@@ -71,7 +71,7 @@ impl Client<Imap> {
     ///
     /// # Errors
     /// [`Error::Rejected`](crate::Error::Rejected) if there is none of that name; no mailbox is open then.
-    pub fn select(&mut self, mailbox: &str) -> Result<Mailbox> {
+    pub fn select<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Result<Mailbox> {
         self.exchange(|imap, wire| imap.open(wire, "SELECT", mailbox))
     }
 
@@ -90,7 +90,7 @@ impl Client<Imap> {
     ///
     /// # Errors
     /// As [`select`](Self::select).
-    pub fn examine(&mut self, mailbox: &str) -> Result<Mailbox> {
+    pub fn examine<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Result<Mailbox> {
         self.exchange(|imap, wire| {
             let mut opened = imap.open(wire, "EXAMINE", mailbox)?;
             opened.read_only = true;
@@ -111,9 +111,9 @@ impl Client<Imap> {
     ///
     /// # Errors
     /// [`Error::Rejected`](crate::Error::Rejected) if it exists already or may not be made.
-    pub fn create(&mut self, mailbox: &str) -> Result<()> {
+    pub fn create<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Result<()> {
         self.exchange(|imap, wire| {
-            let line = Line::changing("CREATE").mailbox(mailbox)?;
+            let line = Line::changing("CREATE").mailbox(mailbox, imap.names)?;
             imap.run(wire, &line, nothing).map(drop)
         })
     }
@@ -131,9 +131,9 @@ impl Client<Imap> {
     ///
     /// # Errors
     /// [`Error::Rejected`](crate::Error::Rejected) if there is none or it may not be deleted.
-    pub fn delete(&mut self, mailbox: &str) -> Result<()> {
+    pub fn delete<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Result<()> {
         self.exchange(|imap, wire| {
-            let line = Line::changing("DELETE").mailbox(mailbox)?;
+            let line = Line::changing("DELETE").mailbox(mailbox, imap.names)?;
             imap.run(wire, &line, nothing).map(drop)
         })
     }
@@ -158,14 +158,16 @@ impl Client<Imap> {
     /// Those of the connection.
     pub fn list(&mut self, reference: &str, pattern: &str) -> Result<Vec<ListEntry>> {
         self.exchange(|imap, wire| {
-            let line = Line::new("LIST").pattern("reference", reference)?.pattern("pattern", pattern)?;
-            let limits = wire.limits().clone();
+            let line = Line::new("LIST")
+                .pattern("reference", reference, imap.names)?
+                .pattern("pattern", pattern, imap.names)?;
+            let (names, limits) = (imap.names, wire.limits().clone());
             let mut entries = Vec::new();
             imap.run(wire, &line, |data| {
                 if !data.is("LIST", false) {
                     return Ok(false);
                 }
-                let Some(entry) = ListEntry::parse(data.rest, &limits)? else { return Ok(false) };
+                let Some(entry) = ListEntry::parse(data.rest, names, &limits)? else { return Ok(false) };
                 if entries.len() >= limits.list_entries {
                     return Err(Flaw::TooMuch { what: "mailboxes", max: limits.list_entries as u64 });
                 }
@@ -178,8 +180,13 @@ impl Client<Imap> {
 }
 
 impl Imap {
-    fn open(&mut self, wire: &mut Wire, command: &'static str, name: &str) -> Result<Mailbox> {
-        let line = Line::new(command).mailbox(name)?;
+    fn open<'m>(
+        &mut self,
+        wire: &mut Wire,
+        command: &'static str,
+        name: impl Into<MailboxName<'m>>,
+    ) -> Result<Mailbox> {
+        let line = Line::new(command).mailbox(name, self.names)?;
         let mut mailbox = Mailbox::default();
         let done = self.run(wire, &line, |data| Ok(mailbox.take(data)))?;
         if let Some(code) = done.code() {

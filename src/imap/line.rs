@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::SequenceSet;
 use super::codec::marker;
-use super::mailbox;
+use super::names::{MailboxName, Names};
 use super::tokens::unescape;
 use crate::{Error, Result};
 
@@ -72,15 +72,16 @@ impl<'a> Line<'a> {
         self.text("sequence set", set.to_string().into_bytes())
     }
 
-    pub(super) fn mailbox(self, name: &'a str) -> Result<Self> {
-        refuse_controls("mailbox", name.as_bytes())?;
-        Ok(self.string("mailbox", mailbox::encode(name).into_bytes()))
+    pub(super) fn mailbox(self, name: impl Into<MailboxName<'a>>, names: Names) -> Result<Self> {
+        let name = name.into();
+        refuse_controls("mailbox", name.bytes())?;
+        Ok(self.string("mailbox", names.encode(name)))
     }
 
     /// A pattern of LIST: always quoted, so that its wildcards are taken by every server.
-    pub(super) fn pattern(self, argument: &'static str, pattern: &str) -> Result<Self> {
+    pub(super) fn pattern(self, argument: &'static str, pattern: &str, names: Names) -> Result<Self> {
         refuse_controls(argument, pattern.as_bytes())?;
-        Ok(self.text(argument, quoted(mailbox::encode(pattern).as_bytes())))
+        Ok(self.text(argument, quoted(&names.encode(pattern.into()))))
     }
 
     /// An atom, a quoted string or a literal, as the text needs it. It holds no CR, LF or NUL.

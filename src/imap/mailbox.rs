@@ -1,21 +1,10 @@
-//! Mailboxes: their names, in UTF-8 for callers and in modified UTF-7 on the wire (RFC 3501, 5.1.3), and what SELECT and
-//! LIST tell of them.
-
-use std::fmt::Write as _;
-
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+//! Mailboxes: what SELECT and LIST tell of them.
 
 use super::codec::{Code, Untagged, word};
+use super::names::Names;
 use super::tokens::{Tokens, Value, words};
 use crate::Limits;
 use crate::wire::Flaw;
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::IMAP_MUTF7,
-    GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::RequireNone),
-);
 
 /// What SELECT or EXAMINE told of a mailbox. What a server left out is none, or zero or empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,7 +74,8 @@ pub struct ListEntry {
     pub attributes: Vec<String>,
     /// What separates the levels of the name; none for a flat one.
     pub delimiter: Option<char>,
-    /// The name, in UTF-8. One that is not in good modified UTF-7 is lossily shown, and cannot be used in a command.
+    /// The name, in UTF-8. One that does not decode is lossily shown; a command takes the entry itself in its place, or
+    /// [`MailboxName::raw`](super::MailboxName::raw).
     pub name: String,
     /// The name as the server sent it.
     pub raw: Vec<u8>,
@@ -93,7 +83,7 @@ pub struct ListEntry {
 
 impl ListEntry {
     /// Reads `(attributes) "delimiter" name`; none if it is not in that form.
-    pub(super) fn parse(rest: &[u8], limits: &Limits) -> Result<Option<Self>, Flaw> {
+    pub(super) fn parse(rest: &[u8], names: Names, limits: &Limits) -> Result<Option<Self>, Flaw> {
         let mut tokens = Tokens::new(rest, 0, limits);
         let Some(Value::List(attributes)) = tokens.value()? else { return Ok(None) };
         let Some(delimiter) = tokens.value()? else { return Ok(None) };
@@ -110,57 +100,9 @@ impl ListEntry {
         if raw.is_empty() && name.is_none() {
             return Ok(None);
         }
-        let name = decode(&raw).unwrap_or_else(|| String::from_utf8_lossy(&raw).into_owned());
+        let name = names.decode(&raw).unwrap_or_else(|| String::from_utf8_lossy(&raw).into_owned());
         Ok(Some(Self { attributes: flags(attributes), delimiter, name, raw: raw.into_owned() }))
     }
-}
-
-// ---- Modified UTF-7 ----
-
-/// A mailbox name as it goes over the wire: printable ASCII stays, `&` is `&-`, all else is base64 of UTF-16.
-pub(super) fn encode(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    let mut rest = name;
-    while let Some(first) = rest.chars().next() {
-        let plain = |c: char| matches!(c, ' '..='~');
-        if plain(first) {
-            encoded.push(first);
-            encoded.push_str(if first == '&' { "-" } else { "" });
-            rest = rest.get(1..).unwrap_or_default();
-            continue;
-        }
-        let end = rest.find(plain).unwrap_or(rest.len());
-        let (run, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        let utf16: Vec<u8> = run.encode_utf16().flat_map(u16::to_be_bytes).collect();
-        // Writing to a string cannot fail.
-        let _ = write!(encoded, "&{}-", BASE64.encode(utf16));
-        rest = after;
-    }
-    encoded
-}
-
-/// The name that was sent so; none if it is not in good modified UTF-7, or in one that would be sent otherwise, and so
-/// could not be used in a command.
-pub(super) fn decode(raw: &[u8]) -> Option<String> {
-    let mut rest = std::str::from_utf8(raw).ok()?;
-    let whole = rest;
-    let mut name = String::with_capacity(rest.len());
-    while let Some((plain, after)) = rest.split_once('&') {
-        name.push_str(plain);
-        let (run, after) = after.split_once('-')?;
-        if run.is_empty() {
-            name.push('&');
-        } else {
-            let utf16 = BASE64.decode(run).ok().filter(|bytes| bytes.len() % 2 == 0)?;
-            let units = utf16.chunks_exact(2).map(|unit| u16::from_be_bytes(unit.try_into().unwrap_or_default()));
-            for c in char::decode_utf16(units) {
-                name.push(c.ok()?);
-            }
-        }
-        rest = after;
-    }
-    name.push_str(rest);
-    (encode(&name) == whole).then_some(name)
 }
 
 #[cfg(test)]
@@ -168,48 +110,8 @@ mod tests {
     use super::super::codec::Response;
     use super::*;
 
-    /// RFC 3501, 5.1.3, and the edges of the encoding.
-    #[test]
-    fn names_go_there_and_back() {
-        for (name, wire) in [
-            ("INBOX", "INBOX"),
-            ("", ""),
-            ("A & B", "A &- B"),
-            ("&", "&-"),
-            ("~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"),
-            ("Entwürfe", "Entw&APw-rfe"),
-            ("😀", "&2D3eAA-"),
-            ("tab\there", "tab&AAk-here"),
-            ("ü&ü", "&APw-&-&APw-"),
-            ("日-本", "&ZeU--&Zyw-"),
-        ] {
-            assert_eq!(encode(name), wire);
-            assert_eq!(decode(wire.as_bytes()).as_deref(), Some(name));
-        }
-    }
-
-    #[test]
-    fn what_does_not_decode_stays_raw() {
-        for bad in [
-            &b"&"[..],
-            b"a&b",
-            b"&U,BTFw",
-            b"&!!!-",
-            b"&AA-",
-            b"&2D0-",
-            b"&AGE-",
-            b"&APw-&APw-",
-            b"Entw\xfcrfe",
-            b"&APx-",
-            b"\xc3\xbc",
-            b"&APw=-",
-        ] {
-            assert_eq!(decode(bad), None, "{:?}", String::from_utf8_lossy(bad));
-        }
-    }
-
     fn listed(line: &str) -> Option<ListEntry> {
-        ListEntry::parse(line.as_bytes(), &Limits::default()).unwrap()
+        ListEntry::parse(line.as_bytes(), Names::Utf7, &Limits::default()).unwrap()
     }
 
     #[test]

@@ -40,6 +40,7 @@ mod items;
 mod line;
 mod login;
 mod mailbox;
+mod names;
 mod search;
 mod section;
 mod sequence;
@@ -52,6 +53,7 @@ pub use date::DateTime;
 pub use events::{Event, Events};
 pub use fetch::{Fetch, Message};
 pub use mailbox::{ListEntry, Mailbox};
+pub use names::MailboxName;
 pub use section::{Flags, Item, Section};
 pub use sequence::SequenceSet;
 
@@ -62,6 +64,7 @@ use crate::{Error, Protocol, Result, Security, ports};
 use codec::{Condition, Response, ResponseFramer};
 use exchange::{nothing, rejection};
 use line::Line;
+use names::Names;
 
 /// IMAP: the options, and what is known of the server. Its verbs are those of [`ImapClient`](crate::ImapClient).
 #[derive(Debug, Default)]
@@ -75,6 +78,8 @@ pub struct Imap {
     learned: u32,
     events: Events,
     preauth: bool,
+    /// How mailboxes are named from here on.
+    names: Names,
     /// LOGOUT was sent: a goodbye is no error.
     leaving: bool,
     /// A cursor is going over a FETCH. If it was left before its end, news may have been in the part that was not read.

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use mailconnect::imap::Event;
+use mailconnect::imap::{Event, MailboxName};
 use mailconnect::testing::Script;
 use mailconnect::{Connector, Error};
 
@@ -147,5 +147,30 @@ fn append_with_a_reader_that_fails_closes() {
         let mut source = &b"Hello world"[..];
         client.append_from("x", &[], &mut source, 5).unwrap();
         assert_eq!(source, b" world");
+    });
+}
+
+/// A name that is no good UTF-7, or in letters that nobody knows, goes back as it came: it is never encoded again.
+#[test]
+fn odd_names_go_back_as_they_came() {
+    let script = Script::new().server("* OK [CAPABILITY LITERAL+]\r\n");
+    let script = script.client("A1 LIST \"\" \"*\"\r\n").server(
+        &b"* LIST () \"/\" \"Entw\xfcrfe\"\r\n* LIST () \"/\" \"&AGE-\"\r\n* LIST () \"/\" \"&APw-\"\r\nA1 OK\r\n"[..],
+    );
+    let script = script.client(&b"A2 DELETE {8+}\r\nEntw\xfcrfe\r\n"[..]).server("A2 OK\r\n");
+    let script = script.client("A3 DELETE &AGE-\r\n").server("A3 OK\r\n");
+    let script = script.client("A4 DELETE &APw-\r\n").server("A4 OK\r\n");
+    let script = script.client("A5 DELETE &APw-\r\n").server("A5 OK\r\n");
+    let script = script.client("A6 DELETE &-APw-\r\n").server("A6 OK\r\n");
+    session_of(&Connector::new(), script, |mut client| {
+        let found = client.list("", "*").unwrap();
+        let names: Vec<_> = found.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["Entw\u{fffd}rfe", "&AGE-", "ü"]);
+        client.delete(&found[0]).unwrap();
+        client.delete(MailboxName::raw(&found[1].raw)).unwrap();
+        client.delete(&found[2]).unwrap();
+        client.delete(&found[2].name).unwrap();
+        client.delete("&APw-").unwrap();
+        assert!(matches!(client.delete(MailboxName::raw(b"x\r\n")), Err(Error::InvalidArgument(_))));
     });
 }

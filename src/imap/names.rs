@@ -1,0 +1,202 @@
+//! Names of mailboxes: UTF-8 for callers; on the wire modified UTF-7 (RFC 3501, 5.1.3), or UTF-8 once that is on (RFC
+//! 6855; RFC 9051, 5.1). What a server has sent is never encoded again.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::ListEntry;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::IMAP_MUTF7,
+    GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+/// A mailbox's name as an argument: text in UTF-8, which is encoded as the server wants it; or, for a name that does not
+/// decode, the bytes that the server has sent, which go out as they are.
+///
+/// ```
+/// use mailconnect::imap::MailboxName;
+///
+/// let text = MailboxName::from("Entwürfe");
+/// let odd = MailboxName::raw(b"Entw\xfcrfe"); // Latin-1, as LIST had it
+/// assert_ne!(text, odd);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MailboxName<'a>(Form<'a>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form<'a> {
+    Text(&'a str),
+    Raw(&'a [u8]),
+}
+
+impl<'a> MailboxName<'a> {
+    /// The bytes that a server has sent: [`ListEntry::raw`].
+    pub fn raw(bytes: &'a [u8]) -> Self {
+        Self(Form::Raw(bytes))
+    }
+
+    /// As the caller gave it, to find fault with.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        match self.0 {
+            Form::Text(text) => text.as_bytes(),
+            Form::Raw(bytes) => bytes,
+        }
+    }
+}
+
+impl<'a> From<&'a str> for MailboxName<'a> {
+    fn from(name: &'a str) -> Self {
+        Self(Form::Text(name))
+    }
+}
+
+impl<'a> From<&'a String> for MailboxName<'a> {
+    fn from(name: &'a String) -> Self {
+        Self(Form::Text(name))
+    }
+}
+
+impl<'a> From<&'a ListEntry> for MailboxName<'a> {
+    /// As the server has sent it, whether it decodes or not.
+    fn from(entry: &'a ListEntry) -> Self {
+        Self::raw(&entry.raw)
+    }
+}
+
+/// How names stand on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Names {
+    #[default]
+    Utf7,
+    /// UTF8=ACCEPT or IMAP4rev2 is on.
+    #[allow(dead_code, reason = "ENABLE turns it on")]
+    Utf8,
+}
+
+impl Names {
+    /// A name as it goes over the wire.
+    pub(super) fn encode<'a>(self, name: MailboxName<'a>) -> Cow<'a, [u8]> {
+        match (name.0, self) {
+            (Form::Text(text), Self::Utf7) => match encode(text) {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            },
+            (Form::Text(text), Self::Utf8) => Cow::Borrowed(text.as_bytes()),
+            (Form::Raw(bytes), _) => Cow::Borrowed(bytes),
+        }
+    }
+
+    /// The name that was sent so; none if it does not decode, or would be sent otherwise and so could not be used in a
+    /// command.
+    pub(super) fn decode(self, raw: &[u8]) -> Option<String> {
+        match self {
+            Self::Utf7 => decode(raw),
+            Self::Utf8 => std::str::from_utf8(raw).ok().map(str::to_owned),
+        }
+    }
+}
+
+/// Printable ASCII stays, `&` is `&-`, all else is base64 of UTF-16.
+fn encode(name: &str) -> Cow<'_, str> {
+    let plain = |c: char| matches!(c, ' '..='~');
+    if name.chars().all(|c| plain(c) && c != '&') {
+        return Cow::Borrowed(name);
+    }
+    let mut encoded = String::with_capacity(name.len() + 8);
+    let mut rest = name;
+    while let Some(first) = rest.chars().next() {
+        if plain(first) {
+            encoded.push(first);
+            encoded.push_str(if first == '&' { "-" } else { "" });
+            rest = rest.get(1..).unwrap_or_default();
+            continue;
+        }
+        let end = rest.find(plain).unwrap_or(rest.len());
+        let (run, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let utf16: Vec<u8> = run.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        // Writing to a string cannot fail.
+        let _ = write!(encoded, "&{}-", BASE64.encode(utf16));
+        rest = after;
+    }
+    Cow::Owned(encoded)
+}
+
+fn decode(raw: &[u8]) -> Option<String> {
+    let mut rest = std::str::from_utf8(raw).ok()?;
+    let whole = rest;
+    let mut name = String::with_capacity(rest.len());
+    while let Some((plain, after)) = rest.split_once('&') {
+        name.push_str(plain);
+        let (run, after) = after.split_once('-')?;
+        if run.is_empty() {
+            name.push('&');
+        } else {
+            let utf16 = BASE64.decode(run).ok().filter(|bytes| bytes.len() % 2 == 0)?;
+            let units = utf16.chunks_exact(2).map(|unit| u16::from_be_bytes(unit.try_into().unwrap_or_default()));
+            for c in char::decode_utf16(units) {
+                name.push(c.ok()?);
+            }
+        }
+        rest = after;
+    }
+    name.push_str(rest);
+    (encode(&name) == whole).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 3501, 5.1.3, and the edges of the encoding.
+    #[test]
+    fn names_go_there_and_back() {
+        for (name, wire) in [
+            ("INBOX", "INBOX"),
+            ("", ""),
+            ("A & B", "A &- B"),
+            ("&", "&-"),
+            ("~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"),
+            ("Entwürfe", "Entw&APw-rfe"),
+            ("😀", "&2D3eAA-"),
+            ("tab\there", "tab&AAk-here"),
+            ("ü&ü", "&APw-&-&APw-"),
+            ("日-本", "&ZeU--&Zyw-"),
+        ] {
+            assert_eq!(Names::Utf7.encode(name.into()), wire.as_bytes());
+            assert_eq!(Names::Utf7.decode(wire.as_bytes()).as_deref(), Some(name));
+            assert_eq!(Names::Utf8.encode(name.into()), name.as_bytes());
+            assert_eq!(Names::Utf8.decode(name.as_bytes()).as_deref(), Some(name));
+            assert_eq!(Names::Utf8.decode(wire.as_bytes()).as_deref(), Some(wire));
+        }
+    }
+
+    #[test]
+    fn what_does_not_decode_stays_raw() {
+        for bad in [
+            &b"&"[..],
+            b"a&b",
+            b"&U,BTFw",
+            b"&!!!-",
+            b"&AA-",
+            b"&2D0-",
+            b"&AGE-",
+            b"&APw-&APw-",
+            b"Entw\xfcrfe",
+            b"&APx-",
+            b"\xc3\xbc",
+            b"&APw=-",
+        ] {
+            assert_eq!(Names::Utf7.decode(bad), None, "{:?}", String::from_utf8_lossy(bad));
+            // What was sent goes back as it is: nothing is encoded twice.
+            for names in [Names::Utf7, Names::Utf8] {
+                assert_eq!(names.encode(MailboxName::raw(bad)), bad);
+            }
+        }
+        assert_eq!(Names::Utf8.decode(b"Entw\xfcrfe"), None);
+    }
+}

@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use zeroize::Zeroize;
 
-use super::dotted::{LineEnds, Stuffer, control};
+use super::dotted::control;
+use super::stuffer::Stuffer;
 use super::transcript::Transcript;
 use super::{Answer, Ready, Wire};
 use crate::error::{Error, InvalidArgument, Phase, Result};
@@ -172,15 +173,16 @@ impl<'w> Group<'w> {
         self.wire.out.clear();
     }
 
-    /// Appends a whole body with its final dot. Whatever is more than a block goes out at once, with the commands before
-    /// it; so put arguments that may be refused before it.
+    /// Appends a whole body with its final dot, by a [`LineEnds`](super::LineEnds) or a [`Stuffer`] with options.
+    /// Whatever is more than a block goes out at once, with the commands before it; so put arguments that may be refused
+    /// before it.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a NUL or, under [`LineEnds::Strict`], a bad line end, and [`Error::Caller`] if
-    /// the reader fails. Either closes the connection, without the final dot.
-    pub fn dotted(&mut self, source: &mut dyn BufRead, line_ends: LineEnds) -> Result<BodyOutcome> {
+    /// [`Error::InvalidArgument`] for a NUL or whatever else the stuffer refuses, and [`Error::Caller`] if the reader
+    /// fails. Either closes the connection, without the final dot.
+    pub fn dotted(&mut self, source: &mut dyn BufRead, stuffer: impl Into<Stuffer>) -> Result<BodyOutcome> {
         let start = self.start_body();
-        let mut stuffer = Stuffer::new(line_ends);
+        let mut stuffer = stuffer.into();
         let mut sent = 0;
         loop {
             let block = match read_block(source, BLOCK) {
@@ -189,7 +191,7 @@ impl<'w> Group<'w> {
             };
             let n = block.len();
             let result = if n == 0 {
-                std::mem::replace(&mut stuffer, Stuffer::new(line_ends)).finish(&mut self.wire.out)
+                stuffer.clone().finish(&mut self.wire.out)
             } else {
                 stuffer.push(block, &mut self.wire.out)
             };

@@ -12,13 +12,14 @@ mod framer;
 mod gate;
 mod group;
 mod receive;
+mod stuffer;
 mod time;
 mod transcript;
 
 pub use body::Body;
-pub use dotted::{BadBody, LineEnds, Stuffer};
 pub use framer::{Answer, Flaw, Framer, Need};
 pub use group::{BodyOutcome, Group};
+pub use stuffer::{BadBody, BodyFacts, LineEnds, Stuffer};
 pub(crate) use transcript::Listener;
 pub use transcript::TranscriptEvent;
 

@@ -4,7 +4,7 @@
 use crate::wire::{Flaw, Framer, Need};
 use crate::{Error, Limits, Rejection, Result, Severity};
 
-use super::{Capabilities, ListEntry, ResponseCode, Stat};
+use super::{ListEntry, ResponseCode, Stat};
 
 /// Octets of a command line with its CRLF, RFC 2449 4.
 const COMMAND_LINE: usize = 255;
@@ -258,6 +258,13 @@ pub(super) fn listed(frame: &[u8]) -> &[u8] {
     line.strip_prefix(b".").unwrap_or(line)
 }
 
+/// A line of LANG: the tag, and what follows it.
+pub(super) fn language(line: &[u8]) -> (String, String) {
+    let line = String::from_utf8_lossy(line.trim_ascii());
+    let (tag, description) = line.split_once([' ', '\t']).unwrap_or((&line, ""));
+    (tag.to_owned(), description.trim_ascii().to_owned())
+}
+
 /// A line of CAPA as text.
 pub(super) fn capability(line: &[u8]) -> String {
     String::from_utf8_lossy(line.trim_ascii()).into_owned()
@@ -311,16 +318,6 @@ pub(super) fn argument(name: &'static str, before: usize, text: &str) -> Result<
 /// True if a line of so many octets, without its CRLF, is one that every server takes.
 pub(super) fn fits(octets: usize) -> bool {
     octets.saturating_add(2) <= COMMAND_LINE
-}
-
-impl Capabilities {
-    /// The words after `name`; none if it is not there.
-    pub(super) fn words_of(&self, name: &str) -> Option<impl Iterator<Item = &str>> {
-        self.iter().find_map(|line| {
-            let mut words = line.split_ascii_whitespace();
-            words.next().filter(|first| first.eq_ignore_ascii_case(name)).map(|_| words)
-        })
-    }
 }
 
 #[cfg(test)]

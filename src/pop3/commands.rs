@@ -8,22 +8,6 @@ use super::{Compose, accepted, call, send};
 use crate::wire::{Answer, Body, Part, Wire};
 use crate::{Client, Error, Phase, Result};
 
-/// Commands that [`Client::command`] does not carry, and why.
-const NOT_SINGLE: &[(&str, &str)] = &[
-    ("STLS", "use start_tls"),
-    ("USER", "use login"),
-    ("PASS", "use login"),
-    ("APOP", "use login or authenticate"),
-    ("AUTH", "use authenticate"),
-    ("QUIT", "use quit"),
-    ("RETR", "its answer has many lines; use retr"),
-    ("TOP", "its answer has many lines; use top"),
-    ("CAPA", "its answer has many lines; use capabilities"),
-];
-
-/// Commands whose answer is one line only with an argument.
-const SINGLE_WITH_ARGUMENT: &[&str] = &["LIST", "UIDL", "LANG"];
-
 /// # Errors
 /// All verbs: [`Error::Rejected`] if the server says `-ERR`, after which the client goes on, and the connection's own.
 /// Where a verb can fail in another way, it says so.
@@ -133,9 +117,10 @@ impl Client<Pop3> {
     /// As [`uidl`](Self::uidl), one by one, for mailboxes of millions. `Ok` only if all of the list has arrived.
     ///
     /// # Errors
-    /// [`Error::Protocol`] for a line that is not of a UIDL; [`Error::Limit`] for more than `limits.list_entries`.
+    /// [`Error::Unsupported`] if the server has no UIDL: it is optional; [`Error::Protocol`] for a line that is not of a
+    /// UIDL; [`Error::Limit`] for more than `limits.list_entries`.
     pub fn uidl_each(&mut self, mut each: impl FnMut(u32, &str)) -> Result<()> {
-        self.exchange(|_, wire| {
+        let result = self.exchange(|_, wire| {
             listing(wire, "UIDL", |line| {
                 let (number, uid) = codec::uidl_entry(line)?;
                 if let Some(uid) = uid {
@@ -143,6 +128,23 @@ impl Client<Pop3> {
                 }
                 Some(())
             })
+        });
+        self.or_no_uidl(result, true)
+    }
+
+    /// Tells a server without UIDL from one that refuses it for another reason. `bare` says that it had no argument: a
+    /// server of old, without CAPA, then has no other reason.
+    pub(super) fn or_no_uidl<T>(&mut self, result: Result<T>, bare: bool) -> Result<T> {
+        let refusal = match result {
+            Err(Error::Rejected(refusal)) if refusal.code.is_none() && self.is_authenticated() => refusal,
+            result => return result,
+        };
+        let capabilities = self.capabilities()?;
+        let missing = if capabilities.is_empty() { bare } else { !capabilities.has("UIDL") };
+        Err(if missing {
+            Error::unsupported(format!("the server has no UIDL, so its messages have no lasting ids ({refusal})"))
+        } else {
+            Error::Rejected(refusal)
         })
     }
 
@@ -166,7 +168,7 @@ impl Client<Pop3> {
     /// # Errors
     /// As all verbs.
     pub fn retr(&mut self, number: u32) -> Result<Body<'_>> {
-        self.dotted("RETR", |group| Ok(group.put("RETR ").number(number.into())))
+        self.dotted("RETR", "RETR", |group| Ok(group.put("RETR ").number(number.into())))
     }
 
     /// As [`retr`](Self::retr), into `target`; says how many bytes that were. `Ok` only if all of the message has
@@ -207,36 +209,7 @@ impl Client<Pop3> {
     /// # Errors
     /// As all verbs.
     pub fn top(&mut self, number: u32, lines: u32) -> Result<Body<'_>> {
-        self.dotted("TOP", |group| Ok(group.put("TOP ").number(number.into()).put(" ").number(lines.into())))
-    }
-
-    /// Marks a message as deleted: DELE. **It is deleted by [`quit`](Client::quit) only**, and only if that returns
-    /// `Ok`; dropping the client keeps it.
-    ///
-    /// ```
-    /// # use mailconnect::{Pop3Client, testing::{Mode, Server}};
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = Server::pop3().mode(Mode::Plain).message("a\r\n").start()?;
-    /// # let mut pop3 = Pop3Client::connect(server.endpoint())?;
-    /// # pop3.login("user", "password")?;
-    /// pop3.dele(1)?;
-    /// assert_eq!(server.mailbox().len(), 1);
-    /// pop3.quit()?;
-    /// assert_eq!(server.mailbox().len(), 0);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As all verbs.
-    pub fn dele(&mut self, number: u32) -> Result<()> {
-        self.exchange(|pop3, wire| {
-            let answer = Answer::new("DELE", StatusFramer::new(wire.limits()));
-            send(wire, answer, |group| Ok(group.put("DELE ").number(number.into())))?;
-            accepted(wire, "DELE")?;
-            pop3.deletions = true;
-            Ok(())
-        })
+        self.dotted("TOP", "TOP", |group| Ok(group.put("TOP ").number(number.into()).put(" ").number(lines.into())))
     }
 
     /// Does nothing, and shows that the connection lives: NOOP.
@@ -288,48 +261,12 @@ impl Client<Pop3> {
         })
     }
 
-    /// Sends any other command whose answer is one line, and returns what follows `+OK`.
-    ///
-    /// A command whose answer has more lines leaves the client in disorder: it will close at one of the next commands.
-    /// Those that are known to have such an answer are refused, and those that have a verb of their own because the
-    /// client must know of them.
-    ///
-    /// ```
-    /// # use mailconnect::{Pop3Client, testing::{Mode, Server}};
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = Server::pop3().mode(Mode::Plain).message("a\r\n").start()?;
-    /// # let mut pop3 = Pop3Client::connect(server.endpoint())?;
-    /// # pop3.login("user", "password")?;
-    /// assert_eq!(pop3.command("LIST 1")?, "1 3");
-    /// assert!(pop3.command("LIST").is_err());
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for CR, LF, NUL, more than 255 octets with the line's end, and commands that are not
-    /// for this verb; nothing was sent then.
-    pub fn command(&mut self, line: &str) -> Result<String> {
-        let verb = single_line_verb(line)?;
-        self.exchange(|pop3, wire| {
-            let answer = Answer::new("command", StatusFramer::new(wire.limits()));
-            send(wire, answer, |group| group.text("command", line.as_bytes()))?;
-            accepted(wire, verb)?;
-            match verb {
-                _ if verb.eq_ignore_ascii_case("DELE") => pop3.deletions = true,
-                _ if verb.eq_ignore_ascii_case("RSET") => pop3.deletions = false,
-                _ => {}
-            }
-            let text = codec::status(wire.frame()).map(|status| status.text());
-            text.map_err(|flaw| wire.flaw(flaw))
-        })
-    }
-
-    fn dotted(&mut self, command: &'static str, compose: impl Compose) -> Result<Body<'_>> {
+    /// Sends a command whose answer is a body; `told` is its name in a refusal.
+    pub(super) fn dotted(&mut self, command: &'static str, told: &str, compose: impl Compose) -> Result<Body<'_>> {
         self.exchange(|_, wire| {
             let answer = Answer::new(command, BodyFramer::new(wire.limits()));
             send(wire, answer, compose)?;
-            accepted(wire, command)?;
+            accepted(wire, told)?;
             wire.enter(Phase::Body);
             Ok(())
         })?;
@@ -347,22 +284,4 @@ fn listing(wire: &mut Wire, command: &'static str, mut each: impl FnMut(&[u8]) -
         }
     }
     Ok(())
-}
-
-/// The verb of a command that [`Client::command`] may carry.
-fn single_line_verb(line: &str) -> Result<&str> {
-    codec::argument("command", 0, line)?;
-    let mut words = line.split([' ', '\t']);
-    let verb = words.next().filter(|verb| !verb.is_empty());
-    let verb = verb.ok_or_else(|| Error::invalid("command", "does not start with a command's name"))?;
-    if let Some((known, why)) = NOT_SINGLE.iter().find(|(known, _)| known.eq_ignore_ascii_case(verb)) {
-        return Err(Error::invalid("command", format!("may not be {known}: {why}")));
-    }
-    let bare = words.all(str::is_empty);
-    match SINGLE_WITH_ARGUMENT.iter().find(|known| known.eq_ignore_ascii_case(verb)) {
-        Some(known) if bare => {
-            Err(Error::invalid("command", format!("may not be {known} alone: its answer has many lines")))
-        }
-        _ => Ok(verb),
-    }
 }

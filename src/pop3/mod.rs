@@ -1,13 +1,22 @@
-//! POP3: what makes the protocol. The verbs are in `commands.rs`, logging in is in `auth.rs`, and the bytes are in
-//! `codec.rs`. RFC 1939, RFC 2449 (CAPA, response codes), RFC 2595 (STLS), RFC 5034 (AUTH).
+//! POP3: what makes the protocol. The verbs are in `commands.rs` and `language.rs`, those for many messages in `bodies.rs`
+//! and `batch.rs`, logging in is in `auth.rs`, and the bytes are in `codec.rs`. RFC 1939, RFC 2449 (CAPA, response codes,
+//! pipelining), RFC 2595 (STLS), RFC 5034 (AUTH), RFC 6856 (UTF8, LANG).
 
 mod apop;
 mod auth;
+mod batch;
+mod bodies;
+mod capabilities;
 mod codec;
 mod commands;
+mod language;
+mod raw;
 mod types;
+mod window;
 
-pub use types::{Capabilities, ListEntry, ResponseCode, Stat, UidlEntry};
+pub use bodies::{Bodies, Message};
+pub use capabilities::{Capabilities, Expire, LoginDelay};
+pub use types::{Language, ListEntry, ResponseCode, Stat, UidlEntry};
 
 use crate::sasl::{self, Mechanism};
 use crate::wire::{Answer, Framer, Group, Part, Wire};
@@ -47,6 +56,8 @@ pub struct Pop3 {
     /// Something is marked as deleted, so that QUIT is no mere goodbye.
     deletions: bool,
     apop: apop::State,
+    /// The server speaks UTF-8, and no more TLS can begin.
+    utf8: bool,
 }
 
 impl Pop3 {
@@ -82,6 +93,7 @@ impl Protocol for Pop3 {
         self.capabilities = None;
         self.deletions = false;
         self.apop.reset();
+        self.utf8 = false;
     }
 
     fn greet(&mut self, wire: &mut Wire) -> Result<()> {
@@ -109,10 +121,13 @@ impl Protocol for Pop3 {
         Ok(())
     }
 
+    fn can_start_tls(&self) -> Result<()> {
+        if self.utf8 { Err(Error::WrongState("start_tls: not after utf8 (RFC 6856 2.1)")) } else { Ok(()) }
+    }
+
     fn mechanisms(&mut self, wire: &mut Wire) -> Result<Vec<String>> {
         let apop = self.apop.offered();
-        let words = self.capabilities(wire)?.words_of("SASL");
-        let names = words.into_iter().flatten().map(str::to_ascii_uppercase);
+        let names = self.capabilities(wire)?.mechanisms().into_iter().map(str::to_ascii_uppercase);
         Ok(names.chain(apop).collect())
     }
 

@@ -38,36 +38,14 @@ impl UidlEntry {
     }
 }
 
-/// What a server says it can do, RFC 2449. Empty if it does not know CAPA, which says nothing about what it can do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Capabilities {
-    lines: Vec<String>,
-}
-
-impl Capabilities {
-    pub(super) fn new(lines: Vec<String>) -> Self {
-        Self { lines }
-    }
-
-    /// True if the capability is there, in any case: `TOP`, `UIDL`, `PIPELINING`.
-    pub fn has(&self, name: &str) -> bool {
-        self.words_of(name).is_some()
-    }
-
-    /// The words after the capability: the mechanisms after `SASL`. None if it is not there.
-    pub fn arguments(&self, name: &str) -> Option<Vec<&str>> {
-        self.words_of(name).map(Iterator::collect)
-    }
-
-    /// All of them as they were told, with their arguments.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.lines.iter().map(String::as_str)
-    }
-
-    /// True if the server told none.
-    pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
-    }
+/// A line of LANG.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Language {
+    /// The language's tag, RFC 5646: `es`.
+    pub tag: String,
+    /// Its name in the language itself.
+    pub description: String,
 }
 
 /// Why a command was refused, where the server says so in a way for programs. RFC 2449 8, RFC 3206, RFC 6856.

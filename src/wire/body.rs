@@ -188,6 +188,8 @@ impl Wire {
             self.consume_body(n);
             skipped += n as u64;
             if skipped > max {
+                // Some of what may be left unread may have been read away before this body.
+                let max = self.limits().drain as u64;
                 return Err(self.too_much("bytes left unread in a body", max));
             }
         }

@@ -227,14 +227,11 @@ fn lines_of_uidl() {
 }
 
 #[test]
-fn capabilities_are_found_in_any_case() {
-    let lines = ["TOP", "sasl PLAIN  Login", "LOGIN-DELAY 900", "IMPLEMENTATION  some server", ""];
-    let capabilities = Capabilities::new(lines.map(str::to_owned).to_vec());
-    assert!(
-        capabilities.has("top") && capabilities.has("SASL") && !capabilities.has("UIDL") && !capabilities.has("PLAIN")
-    );
-    assert_eq!(capabilities.arguments("SASL"), Some(vec!["PLAIN", "Login"]));
-    assert_eq!(capabilities.arguments("TOP"), Some(vec![]));
+fn lines_of_lang_and_capa() {
+    let language = |line: &[u8]| language(line);
+    assert_eq!(language(b"es  Espa\xc3\xb1ol de todos "), ("es".to_owned(), "Espa\u{f1}ol de todos".to_owned()));
+    assert_eq!(language(b"en"), ("en".to_owned(), String::new()));
+    assert_eq!(language(b""), (String::new(), String::new()));
     assert_eq!(capability(b" SASL \xff \r"), "SASL \u{fffd}");
 }
 

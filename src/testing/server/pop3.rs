@@ -1,5 +1,5 @@
-//! POP3, RFC 1939, with RFC 2449 (CAPA), RFC 2595 (STLS), RFC 5034 (AUTH) and RFC 3206 (response codes). Deletions
-//! take effect at QUIT and only there.
+//! POP3, RFC 1939, with RFC 2449 (CAPA), RFC 2595 (STLS), RFC 5034 (AUTH), RFC 3206 (response codes) and RFC 6856 (UTF8,
+//! LANG). Deletions take effect at QUIT and only there.
 
 use std::io;
 
@@ -45,6 +45,7 @@ pub(super) fn serve(connection: &mut Connection) -> io::Result<()> {
         let verb = verb.to_ascii_uppercase();
         connection.heard(&line);
         match verb.as_str() {
+            "LANG" if argument.is_empty() => languages(connection)?,
             "CAPA" => session.capabilities(connection)?,
             "STLS" => session.start_tls(connection)?,
             "AUTH" => session.authenticate(connection, argument)?,
@@ -68,6 +69,12 @@ fn say(connection: &mut Connection, reply: Reply) -> io::Result<()> {
     }
 }
 
+fn languages(connection: &mut Connection) -> io::Result<()> {
+    connection.say("+OK languages follow")?;
+    connection.say("en English")?;
+    connection.say(".")
+}
+
 /// True where TLS can and must come first.
 fn offers_tls(connection: &Connection) -> bool {
     connection.shared().mode == Mode::StartTls && !connection.is_secure()
@@ -76,7 +83,7 @@ fn offers_tls(connection: &Connection) -> bool {
 impl Session {
     fn capabilities(&self, connection: &mut Connection) -> io::Result<()> {
         connection.say("+OK capabilities follow")?;
-        for capability in ["TOP", "UIDL", "RESP-CODES", "PIPELINING"] {
+        for capability in ["TOP", "UIDL", "RESP-CODES", "PIPELINING", "UTF8 USER", "LANG"] {
             connection.say(capability)?;
         }
         if offers_tls(connection) {
@@ -151,6 +158,9 @@ impl Session {
                 if right { Ok(self.open(connection)) } else { Err("[AUTH] wrong user or password".to_owned()) }
             }
             ("USER" | "PASS", Some(_)) => Err("logged in already".to_owned()),
+            ("UTF8", None) => Ok("UTF-8 it is".to_owned()),
+            ("LANG", _) if matches!(argument, "en" | "*") => Ok("en English it is".to_owned()),
+            ("LANG", _) => Err("en English only".to_owned()),
             ("STAT" | "DELE" | "RSET" | "NOOP", None) => Err("log in first".to_owned()),
             ("STAT", Some(_)) => Ok(format!("{} {}", self.listed().count(), self.size())),
             ("RSET", Some(entries)) => {

@@ -2,6 +2,10 @@
 
 #![allow(clippy::forget_non_drop, clippy::drop_non_drop, reason = "that it makes no difference is the point")]
 
+mod batch;
+mod far;
+mod odd;
+
 use std::io::{self, Read};
 
 use mailconnect::errors::StartTlsCause;

@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::net::{Clock, Interrupt, SystemClock, Target, Timeouts, Transport};
 use crate::ports::Security;
 use crate::protocol::Protocol;
+use crate::sasl::BindingPolicy;
 use crate::tls::TlsSettings;
 use crate::wire::Listener;
 
@@ -57,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) listener: Option<Listener>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) plaintext_auth: bool,
+    pub(crate) mechanisms: Option<Vec<String>>,
+    pub(crate) channel_binding: BindingPolicy,
     pub(crate) no_deadline: bool,
 }
 
@@ -283,6 +286,8 @@ impl Settings {
             listener: None,
             clock: Arc::new(SystemClock),
             plaintext_auth: false,
+            mechanisms: None,
+            channel_binding: BindingPolicy::default(),
             no_deadline: false,
         }
     }

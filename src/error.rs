@@ -3,6 +3,7 @@
 //! Text that came from a server is escaped when shown and kept to its first 512 bytes.
 
 mod payload;
+mod sasl;
 mod tls;
 
 use std::io;
@@ -11,6 +12,7 @@ pub use payload::{
     Attempt, ConnectError, Context, Escaped, InvalidArgument, LimitExceeded, NoMechanism, Phase, ProtocolError,
     Rejection, Severity, Timeout,
 };
+pub use sasl::{SaslCause, SaslError};
 pub use tls::{CertificateRefused, HandshakeError, StartTlsCause, StartTlsError, WrongMode};
 
 /// What every fallible call of this crate returns.
@@ -83,6 +85,10 @@ pub enum Error {
     /// The server refused a command: `550`, `NO`, `-ERR`. The client stays usable, unless the server said goodbye.
     #[error("{0}")]
     Rejected(Box<Rejection>),
+    /// What the server said in a SASL exchange was wrong or not to be trusted. The exchange was cancelled; the client
+    /// stays usable, unless the server did not agree to that.
+    #[error("{0}")]
+    Sasl(Box<SaslError>),
     /// `start_tls` failed; the connection is closed and no credentials were sent.
     #[error(transparent)]
     StartTls(Box<StartTlsError>),
@@ -130,6 +136,11 @@ impl Error {
         Self::Handshake(Box::new(HandshakeError { peer: peer.into(), source: source.into() }))
     }
 
+    /// A SASL exchange that has to be cancelled; for implementations of [`Mechanism`](crate::sasl::Mechanism).
+    pub fn sasl(mechanism: &str, cause: SaslCause) -> Self {
+        Self::Sasl(Box::new(SaslError { peer: "".into(), mechanism: mechanism.into(), cause, closed: false }))
+    }
+
     /// Something this build, protocol or server cannot do.
     pub fn unsupported(what: impl Into<Box<str>>) -> Self {
         Self::Unsupported(what.into())
@@ -145,6 +156,7 @@ impl Error {
         match self {
             Self::InvalidArgument(argument) => argument.closed,
             Self::Caller { closed, .. } => *closed,
+            Self::Sasl(error) => error.closed,
             Self::WrongState(_) | Self::Unsupported(_) | Self::InsecureLogin(_) | Self::NoMechanism(_) => false,
             Self::Rejected(rejection) => rejection.closing,
             _ => true,
@@ -227,7 +239,9 @@ impl Error {
     pub(crate) fn scrubbed(mut self, clean: &dyn Fn(&str) -> String) -> Self {
         let scrub = |rejection: &mut Rejection| {
             rejection.lines.iter_mut().for_each(|line| *line = clean(line));
-            rejection.code = rejection.code.as_deref().map(|code| clean(code).into());
+            for text in [&mut rejection.code, &mut rejection.detail] {
+                *text = text.as_deref().map(|text| clean(text).into());
+            }
         };
         match &mut self {
             Self::Rejected(rejection) => scrub(rejection),

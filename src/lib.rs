@@ -86,7 +86,7 @@ pub mod transport {
 pub mod errors {
     pub use crate::error::{
         Attempt, CertificateRefused, ConnectError, Context, Escaped, HandshakeError, InvalidArgument, LimitExceeded,
-        NoMechanism, ProtocolError, StartTlsCause, StartTlsError, Timeout, WrongMode,
+        NoMechanism, ProtocolError, SaslCause, SaslError, StartTlsCause, StartTlsError, Timeout, WrongMode,
     };
 }
 

@@ -32,6 +32,10 @@ pub trait Protocol: fmt::Debug + Send + 'static {
     /// the answer to the next command.
     const UNSOLICITED: bool = false;
 
+    /// What [`login`](Self::login) is called where mechanisms are named
+    /// ([`Connector::mechanisms`](crate::Connector::mechanisms)): `LOGIN`, `USER`.
+    const OWN_LOGIN: Option<&'static str> = None;
+
     /// Forgets all that a server said; options stay. Called before every greeting and after every handshake.
     fn reset(&mut self);
 
@@ -67,7 +71,7 @@ pub trait Protocol: fmt::Debug + Send + 'static {
     /// Those of the command.
     fn mechanisms(&mut self, wire: &mut Wire) -> Result<Vec<String>>;
 
-    /// Carries one SASL exchange.
+    /// Carries one SASL exchange; [`sasl::Exchange`] does what is the same for all protocols.
     ///
     /// # Errors
     /// [`Error::Rejected`] if the server refuses.

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io::{self, Read};
 
+use mailconnect::errors::SaslCause;
 use mailconnect::smtp::{Body, Envelope, Policy, SendOptions, Smtp};
 use mailconnect::testing::{Chunking, Script, ScriptHandle, StandInTls};
 use mailconnect::wire::LineEnds;
@@ -611,14 +612,16 @@ fn auth_takes_235_and_nothing_else() {
         assert!(!format!("{error} {error:?}").contains("assword") && !error.to_string().contains("AHVz"), "{error:?}");
         client.login("user", "password").unwrap();
     });
-    // PLAIN has no answer to a challenge: cancelled.
-    let challenged = format!("{auth}S: 334 \nC: *\nS: 501 Cancelled\nC: NOOP\nS: 250 Ok\n");
-    run(offer, &challenged, |client, _| {
-        assert!(matches!(client.login("user", "password"), Err(Error::Unsupported(_))));
-        client.noop().unwrap().to_string()
-    });
-    for reply in ["250 Ok", "354 Go", "220 Go", "235-a\nS: 250 b", "334 not base64", "334-YQ==\nS: 334 YQ==", "421 Bye"]
-    {
+    // PLAIN has no answer to a challenge, and nobody has one to what is not base64: cancelled.
+    for (challenge, cause) in [("", SaslCause::Unexpected), ("not base64", SaslCause::NotBase64)] {
+        let challenged = format!("{auth}S: 334 {challenge}\nC: *\nS: 501 Cancelled\nC: NOOP\nS: 250 Ok\n");
+        run(offer, &challenged, |client, _| {
+            let error = client.login("user", "password").unwrap_err();
+            assert!(matches!(&error, Error::Sasl(error) if error.cause == cause && !error.closed), "{error:?}");
+            client.noop().unwrap().to_string()
+        });
+    }
+    for reply in ["250 Ok", "354 Go", "220 Go", "235-a\nS: 250 b", "334-YQ==\nS: 334 YQ==", "421 Bye"] {
         let script = Script::parse(&format!("{HELLO}{offer}{auth}S: {reply}\n")).unwrap();
         let (client, _) = open(Connector::new(), script, Security::Plain);
         let mut client = client.unwrap();
@@ -753,7 +756,14 @@ fn empty_responses_and_what_cancels() {
     let mut few = limits();
     few.sasl_challenge = 3;
     assert!(matches!(auth("S: 334 YWFh\nC: *\nS: 501 No\n", few.clone()), Err(Error::Unsupported(_))));
-    assert!(matches!(auth("S: 334 YWFhYQ==\n", few), Err(Error::Limit(_))));
+    let too_long = auth("S: 334 YWFhYQ==\nC: *\nS: 501 No\n", few.clone());
+    assert!(matches!(too_long, Err(Error::Sasl(error)) if error.cause == SaslCause::TooLong { max: 3 }));
+    // A server that hangs up or says goodbye instead of agreeing does not change the reason.
+    for end in ["EOF", "S: 421 Bye"] {
+        let closed = auth(&format!("S: 334 YWFhYQ==\nC: *\n{end}\n"), few.clone());
+        assert!(matches!(closed, Err(Error::Sasl(error)) if error.closed), "{end}");
+    }
+    assert!(matches!(auth("S: 334 YWFhYQ==\nC: *\nS: 235 Ok\n", few), Err(Error::Protocol(_))));
 }
 
 #[test]

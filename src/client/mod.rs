@@ -1,6 +1,7 @@
 //! One connection of any protocol: opening, upgrading, logging in, interrupting, closing. All of it exists once, here;
 //! protocols add their verbs. The upgrade is [`Client::start_tls`].
 
+mod login;
 mod opening;
 mod securing;
 
@@ -9,10 +10,9 @@ use std::time::Duration;
 
 use crate::connector::Connector;
 use crate::endpoint::Endpoint;
-use crate::error::{Error, NoMechanism, Phase, Result, StartTlsCause};
+use crate::error::{Error, Phase, Result, StartTlsCause};
 use crate::net::Interrupt;
 use crate::protocol::Protocol;
-use crate::sasl::{self, Mechanism};
 use crate::tls_info::TlsInfo;
 use crate::wire::{Body, Wire};
 pub(crate) use opening::Target;
@@ -140,93 +140,6 @@ impl<P: Protocol> Client<P> {
         self.protocol.reset();
         self.wire.enter(Phase::Command);
         self.protocol.secured(&mut self.wire)
-    }
-
-    // ---- Logging in ----
-
-    /// Logs in with the strongest mechanism on offer, once: PLAIN, then LOGIN, then the protocol's own command.
-    ///
-    /// ```
-    /// # fn main() -> mailconnect::Result<()> {
-    /// # let server = mailconnect::testing::Server::imap().mode(mailconnect::testing::Mode::Plain).start().unwrap();
-    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
-    /// let refused = imap.login("user", "wrong").unwrap_err();
-    /// assert!(refused.is_permanent() && imap.is_open()); // so that another password can be tried
-    /// imap.login("user", "password")?;
-    /// # imap.quit()
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::InsecureLogin`] over a link that is neither encrypted nor local, before a byte is sent;
-    /// [`Error::NoMechanism`]; [`Error::Rejected`] if the server refuses, with the client still usable.
-    pub fn login(&mut self, user: &str, password: &str) -> Result<()> {
-        let mut plain = sasl::Plain::new(user, password)?;
-        let mut login = sasl::Login::new(user, password)?;
-        let offered = self.offered(password.as_bytes())?;
-        let strongest: [&mut dyn Mechanism; 2] = [&mut plain, &mut login];
-        for mechanism in strongest {
-            if offered.iter().any(|name| name.eq_ignore_ascii_case(mechanism.name())) {
-                return self.run(mechanism, &offered);
-            }
-        }
-        let result = self.during(Phase::Login, |protocol, wire| protocol.login(wire, user, password));
-        match result {
-            Err(Error::Unsupported(_)) => {
-                let possible = ["PLAIN", "LOGIN"].map(str::to_owned).to_vec();
-                let (peer, secure) = (self.target.peer.as_ref().into(), self.is_secure());
-                let error = NoMechanism { peer, offered, possible, secure };
-                Err(Error::NoMechanism(Box::new(error)))
-            }
-            result => {
-                self.authenticated |= result.is_ok();
-                result
-            }
-        }
-    }
-
-    /// Logs in with this mechanism, whatever the server offers.
-    ///
-    /// ```
-    /// use mailconnect::sasl::Plain;
-    /// # fn main() -> mailconnect::Result<()> {
-    /// # let server = mailconnect::testing::Server::smtp().mode(mailconnect::testing::Mode::Plain).start().unwrap();
-    /// # let mut smtp = mailconnect::SmtpClient::connect(server.endpoint())?;
-    /// smtp.authenticate(&mut Plain::new("user", "password")?)?;
-    /// assert!(smtp.is_authenticated());
-    /// # smtp.quit()
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::InsecureLogin`] as for [`login`](Self::login), whatever the mechanism: what is computed from a password
-    /// is worth as much to a thief; [`Error::Rejected`] if the server refuses.
-    pub fn authenticate(&mut self, mechanism: &mut dyn Mechanism) -> Result<()> {
-        let offered = self.offered(mechanism.password().unwrap_or_default())?;
-        self.run(mechanism, &offered)
-    }
-
-    /// Rule 3, and what the server offers.
-    fn offered(&mut self, password: &[u8]) -> Result<Vec<String>> {
-        if self.authenticated {
-            return Err(Error::WrongState("login: logged in already"));
-        }
-        let safe = self.wire.is_secure() || self.wire.is_local() || self.connector.settings().plaintext_auth;
-        if self.wire.is_open() && !safe {
-            return Err(Error::InsecureLogin(self.target.peer.as_ref().into()));
-        }
-        self.wire.hide(password);
-        self.during(Phase::Login, |protocol, wire| protocol.mechanisms(wire))
-    }
-
-    fn run(&mut self, mechanism: &mut dyn Mechanism, offered: &[String]) -> Result<()> {
-        let host = self.target.host();
-        let port = (self.target.port != 0).then_some(self.target.port);
-        let context = sasl::Context::new(P::SASL_SERVICE, &host, port, self.wire.is_secure(), offered);
-        let result = self.during(Phase::Login, |protocol, wire| protocol.authenticate(wire, mechanism, &context));
-        self.wire.hide_received(false);
-        self.authenticated |= result.is_ok();
-        result
     }
 
     // ---- Facts ----

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Connector;
 use crate::limits::Limits;
 use crate::net::{Clock, Interrupt, Target, Timeouts, Transport};
+use crate::sasl::BindingPolicy;
 use crate::wire::TranscriptEvent;
 
 /// # Options
@@ -82,6 +83,43 @@ impl Connector {
     #[must_use]
     pub fn clock(self, clock: impl Clock + 'static) -> Self {
         self.with(|settings| settings.clock = Arc::new(clock))
+    }
+
+    /// What [`Client::login`] may take, in this order, by its registered names in any case: `SCRAM-SHA-256`, `PLAIN`,
+    /// `CRAM-MD5`, `APOP`, and the protocol's own commands `LOGIN` (IMAP) and `USER` (POP3). Others, which take no
+    /// password, are passed over. Default: see there.
+    ///
+    /// ```
+    /// use mailconnect::{Connector, Error, Pop3Client};
+    /// # fn main() -> mailconnect::Result<()> {
+    /// # let server = mailconnect::testing::Server::pop3().mode(mailconnect::testing::Mode::Plain).start().unwrap();
+    /// # let endpoint = server.endpoint();
+    /// // A server that holds no SCRAM secrets and offers SCRAM all the same.
+    /// let connector = Connector::new().mechanisms(["PLAIN", "LOGIN"]);
+    /// let mut pop3: Pop3Client = connector.connect(endpoint)?;
+    /// pop3.login("user", "password")?;
+    /// # pop3.quit()
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn mechanisms(self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let names = names.into_iter().map(Into::into).collect();
+        self.with(|settings| settings.mechanisms = Some(names))
+    }
+
+    /// Whether [`Client::login`] binds itself to the TLS connection. If it is required, nothing else is taken than the
+    /// `-PLUS` forms of SCRAM; [`sasl::Scram::bound_by`] has a certain kind of binding. Default:
+    /// [`BindingPolicy::OnRequest`], which is never.
+    ///
+    /// ```
+    /// use mailconnect::{Connector, sasl::BindingPolicy};
+    /// let connector = Connector::new().channel_binding(BindingPolicy::Required);
+    /// ```
+    ///
+    /// [`sasl::Scram::bound_by`]: crate::sasl::Scram::bound_by
+    #[must_use]
+    pub fn channel_binding(self, policy: BindingPolicy) -> Self {
+        self.with(|settings| settings.channel_binding = policy)
     }
 
     /// Lets passwords go over unencrypted links to other machines, where anybody on the way can read them. Default:

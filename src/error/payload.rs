@@ -251,6 +251,11 @@ pub struct Rejection {
     pub code: Option<Box<str>>,
     /// The text, a line each.
     pub lines: Vec<String>,
+    /// What the server told of the reason before it refused: the JSON of a token that it does not take (RFC 7628), the
+    /// error of SCRAM (RFC 5802). As it came, up to 512 characters.
+    pub detail: Option<Box<str>>,
+    /// What else it may mean, and what to try then.
+    pub hint: Option<Box<str>>,
     /// Whether it may pass.
     pub severity: Severity,
     /// True if the server closes the connection with it (`421`, `BYE`).
@@ -261,7 +266,7 @@ impl Rejection {
     /// A refusal that leaves the connection open.
     pub fn new(command: &str, status: &str, severity: Severity, lines: Vec<String>) -> Self {
         let (command, status) = (command.into(), status.into());
-        Self { command, status, code: None, lines, severity, closing: false }
+        Self { command, status, code: None, lines, detail: None, hint: None, severity, closing: false }
     }
 }
 
@@ -274,7 +279,10 @@ impl fmt::Display for Rejection {
         for (n, line) in self.lines.iter().enumerate() {
             write!(f, "{}{}", if n == 0 { " " } else { " / " }, Escaped(line))?;
         }
-        Ok(())
+        if let Some(detail) = &self.detail {
+            write!(f, "; it gave as the reason: {}", Escaped(detail))?;
+        }
+        self.hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
     }
 }
 
@@ -298,6 +306,16 @@ impl fmt::Display for NoMechanism {
         let (offered, possible) = (join(&self.offered), join(&self.possible));
         write!(f, "{} offers no way to log in that can be used: offered {}", self.peer, Escaped(&offered))?;
         write!(f, "; possible {possible}")?;
+        let only = |names: &[&'static str]| {
+            let has = |all: &[String], name: &str| all.iter().any(|known| known.eq_ignore_ascii_case(name));
+            names.iter().copied().find(|name| has(&self.offered, name) && !has(&self.possible, name))
+        };
+        if let Some(name) = only(&["CRAM-MD5", "APOP"]) {
+            write!(f, "; {name} on request only, see Connector::mechanisms")?;
+        }
+        if let Some(name) = only(&["OAUTHBEARER", "XOAUTH2"]) {
+            write!(f, "; {name} takes a token, not a password: see authenticate")?;
+        }
         if self.secure { Ok(()) } else { f.write_str("; many servers offer more after start_tls") }
     }
 }

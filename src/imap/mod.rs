@@ -135,6 +135,7 @@ impl Protocol for Imap {
     const SCHEMES: &'static [(&'static str, Security)] = &[("imap", Security::StartTls), ("imaps", Security::Tls)];
     const ROUTES: &'static [(u16, Security)] = &[(ports::IMAPS, Security::Tls), (ports::IMAP, Security::StartTls)];
     const ALPN: &'static [&'static [u8]] = &[b"imap"];
+    const OWN_LOGIN: Option<&'static str> = Some("LOGIN");
     const UNSOLICITED: bool = true;
 
     fn reset(&mut self) {

@@ -88,6 +88,7 @@ impl Protocol for Pop3 {
     const SCHEMES: &'static [(&'static str, Security)] = &[("pop3", Security::StartTls), ("pop3s", Security::Tls)];
     const ROUTES: &'static [(u16, Security)] = &[(ports::POP3S, Security::Tls), (ports::POP3, Security::StartTls)];
     const ALPN: &'static [&'static [u8]] = &[b"pop3"];
+    const OWN_LOGIN: Option<&'static str> = Some("USER");
 
     fn reset(&mut self) {
         self.capabilities = None;

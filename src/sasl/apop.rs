@@ -44,7 +44,10 @@ impl Mechanism for Apop {
         "APOP"
     }
 
-    fn start(&mut self, _: &Context<'_>) -> Result<Option<Secret>> {
+    fn start(&mut self, context: &Context<'_>) -> Result<Option<Secret>> {
+        if context.service != "pop" {
+            return Err(Error::unsupported("APOP is POP3's alone"));
+        }
         self.answered = false;
         Ok(None)
     }

@@ -2,7 +2,7 @@
 //! it is: over TLS the mechanisms that send it are no worse.
 
 use super::{Context, Mechanism, Secret, check, crypto};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SaslCause};
 
 /// A keyed MD5 of the server's challenge. [`login`](crate::Client::login) takes it on request only
 /// ([`Connector::mechanisms`](crate::Connector::mechanisms)), or from a server on this machine that has nothing better.
@@ -38,7 +38,7 @@ impl Mechanism for CramMd5 {
 
     fn step(&mut self, challenge: &[u8]) -> Result<Secret> {
         if self.answered {
-            return Err(Error::unsupported("a second challenge of CRAM-MD5"));
+            return Err(Error::sasl(self.name(), SaslCause::Unexpected));
         }
         let digest = crypto::hmac_md5_hex(self.password.as_bytes(), challenge)?;
         self.answered = true;

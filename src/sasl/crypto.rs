@@ -1,9 +1,18 @@
 //! The cryptography of SASL: hashes, HMAC, PBKDF2, nonces and SASLprep, each by a well-kept crate; only HMAC-MD5 (RFC
 //! 2104) is put together here. MD5 and SHA-1 serve old mechanisms and nothing else.
 
+use std::num::NonZeroU32;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::{digest, hmac, pbkdf2};
 use zeroize::Zeroizing;
 
-use crate::error::Result;
+use super::Secret;
+use super::scram::Hash;
+use crate::error::{Error, Result};
+
+/// Random bytes of a nonce; RFC 5802 leaves it open, and 144 bits repeat never.
+const NONCE: usize = 18;
 
 /// MD5 works in blocks of so many bytes.
 const MD5_BLOCK: usize = 64;
@@ -40,6 +49,70 @@ fn hex(bytes: &[u8; 16]) -> Zeroizing<String> {
     text
 }
 
+/// What a password becomes with a salt, RFC 5802 3.
+pub(super) struct ScramKeys {
+    pub(super) client: Secret,
+    pub(super) server: Secret,
+}
+
+/// A nonce that was never used before, in base64.
+pub(super) fn nonce() -> Result<String> {
+    let mut random = vec![0; NONCE];
+    SystemRandom::new().fill(&mut random).map_err(|_| Error::unsupported("the system has no random numbers"))?;
+    Ok(String::from_utf8_lossy(Secret::from(random).to_base64().as_bytes()).into_owned())
+}
+
+/// All the work that the iteration count asks for is done here; it was checked before.
+pub(super) fn scram_keys(hash: Hash, password: &[u8], salt: &[u8], iterations: u32) -> Result<ScramKeys> {
+    let (pbkdf2, size) = match hash {
+        Hash::Sha1 => (pbkdf2::PBKDF2_HMAC_SHA1, digest::SHA1_OUTPUT_LEN),
+        Hash::Sha256 => (pbkdf2::PBKDF2_HMAC_SHA256, digest::SHA256_OUTPUT_LEN),
+        Hash::Sha512 => (pbkdf2::PBKDF2_HMAC_SHA512, digest::SHA512_OUTPUT_LEN),
+    };
+    let iterations = NonZeroU32::new(iterations).ok_or_else(|| Error::unsupported("no iterations at all"))?;
+    let mut salted = Zeroizing::new(vec![0; size]);
+    pbkdf2::derive(pbkdf2, iterations, salt, password, &mut salted);
+    let salted = hmac::Key::new(hmac_of(hash), &salted);
+    let key = |name: &[u8]| Secret::from(hmac::sign(&salted, name).as_ref().to_vec());
+    Ok(ScramKeys { client: key(b"Client Key"), server: key(b"Server Key") })
+}
+
+/// The client's key, hidden by a signature of the conversation that only its hash is needed to check.
+pub(super) fn scram_proof(hash: Hash, client_key: &Secret, conversation: &[u8]) -> Result<Secret> {
+    let algorithm = match hash {
+        Hash::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+        Hash::Sha256 => &digest::SHA256,
+        Hash::Sha512 => &digest::SHA512,
+    };
+    let stored = digest::digest(algorithm, client_key.as_bytes());
+    let signature = hmac::sign(&hmac::Key::new(hmac_of(hash), stored.as_ref()), conversation);
+    let mixed = client_key.as_bytes().iter().zip(signature.as_ref()).map(|(key, mask)| key ^ mask);
+    Ok(mixed.collect::<Vec<u8>>().into())
+}
+
+/// Compares in a time that does not depend on where they differ.
+pub(super) fn is_signature(hash: Hash, server_key: &Secret, conversation: &[u8], signature: &[u8]) -> Result<bool> {
+    let key = hmac::Key::new(hmac_of(hash), server_key.as_bytes());
+    Ok(hmac::verify(&key, conversation, signature).is_ok())
+}
+
+fn hmac_of(hash: Hash) -> hmac::Algorithm {
+    match hash {
+        Hash::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+        Hash::Sha256 => hmac::HMAC_SHA256,
+        Hash::Sha512 => hmac::HMAC_SHA512,
+    }
+}
+
+/// A user name or password in the form that both sides compute with: SASLprep, RFC 4013, as a stored string.
+pub(super) fn prepared(argument: &'static str, text: &str) -> Result<Zeroizing<String>> {
+    match stringprep::saslprep(text) {
+        Ok(prepared) => Ok(Zeroizing::new(prepared.into_owned())),
+        // Its own text would show the character.
+        Err(_) => Err(Error::invalid(argument, "holds a character that SASLprep (RFC 4013) prohibits")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +147,28 @@ mod tests {
         for (key, message, digest) in cases {
             assert_eq!(*hmac_md5_hex(key, message).unwrap(), digest);
         }
+    }
+
+    /// RFC 4013 3.
+    #[test]
+    fn saslprep_is_as_in_its_rfc() {
+        let of = |text: &str| prepared("user", text).map(|text| text.to_string()).ok();
+        for (text, expected) in [
+            ("I\u{ad}X", Some("IX")),
+            ("user", Some("user")),
+            ("USER", Some("USER")),
+            ("\u{aa}", Some("a")),
+            ("\u{2168}", Some("IX")),
+            ("\u{7}", None),
+            ("\u{627}1", None),
+            ("a\u{a0}b", Some("a b")),
+        ] {
+            assert_eq!(of(text).as_deref(), expected, "{text:?}");
+        }
+        for control in ["a\rb", "a\nb", "a\0b", "a\u{1}b", "\u{7f}"] {
+            assert_eq!(of(control), None);
+        }
+        let shown = prepared("password", "hunter2\u{7}").unwrap_err().to_string();
+        assert!(shown.contains("SASLprep") && !shown.contains("hunter2") && !shown.contains('\u{7}'), "{shown}");
     }
 }

@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use super::Secret;
+use super::scram::Hash;
 use crate::error::{Error, Result};
 
 fn absent<T>() -> Result<T> {
@@ -13,5 +15,30 @@ pub(super) fn hmac_md5_hex(_: &[u8], _: &[u8]) -> Result<Zeroizing<String>> {
 }
 
 pub(super) fn md5_hex(_: &[&[u8]]) -> Result<Zeroizing<String>> {
+    absent()
+}
+
+pub(super) fn prepared(_: &'static str, _: &str) -> Result<Zeroizing<String>> {
+    absent()
+}
+
+pub(super) struct ScramKeys {
+    pub(super) client: Secret,
+    pub(super) server: Secret,
+}
+
+pub(super) fn nonce() -> Result<String> {
+    absent()
+}
+
+pub(super) fn scram_keys(_: Hash, _: &[u8], _: &[u8], _: u32) -> Result<ScramKeys> {
+    absent()
+}
+
+pub(super) fn scram_proof(_: Hash, _: &Secret, _: &[u8]) -> Result<Secret> {
+    absent()
+}
+
+pub(super) fn is_signature(_: Hash, _: &Secret, _: &[u8], _: &[u8]) -> Result<bool> {
     absent()
 }

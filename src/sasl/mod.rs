@@ -1,18 +1,48 @@
-//! Logging in, the same for all protocols: what a SASL mechanism is (RFC 4422), and those that need no cryptography. It
-//! does no I/O; each protocol carries the messages in its own way.
+//! Logging in, the same for all protocols: what a SASL mechanism is (RFC 4422), those that this crate has, and how a
+//! protocol carries one ([`Exchange`]).
+//!
+//! | mechanism | RFC | what goes over the wire | when [`login`](crate::Client::login) takes it |
+//! |---|---|---|---|
+//! | [`Scram`]: `SCRAM-SHA-512`, `-256`, `-1` | 5802, 7677 | a proof; the server proves itself too | first, the strongest hash first |
+//! | the same with `-PLUS` | 5802 6 | a proof bound to this TLS connection | on request: [`BindingPolicy`] |
+//! | [`Plain`], [`Login`] | 4616, none | the password | next |
+//! | [`CramMd5`] | 2195 | a hash | on request, or from this machine in the end |
+//! | [`Apop`], for POP3 | 1939 7 | a hash | on request |
+//! | [`XOAuth2`], [`OAuthBearer`] | none, 7628 | a token | never: [`authenticate`](crate::Client::authenticate) |
+//! | [`External`] | 4422 A | a name, or nothing: the client certificate counts | never |
+//! | [`Anonymous`] | 4505 | a trace, or nothing | never |
+//!
+//! "On request" is [`Connector::mechanisms`](crate::Connector::mechanisms), or `authenticate` with the mechanism. SCRAM,
+//! CRAM-MD5 and APOP need the feature `scram`, which is on by default.
 
 mod apop;
+mod choice;
+mod context;
 mod cram_md5;
 #[cfg(feature = "scram")]
 mod crypto;
 #[cfg(not(feature = "scram"))]
 #[path = "crypto_absent.rs"]
 mod crypto;
-mod mechanisms;
+mod exchange;
+mod external;
+mod oauth;
+mod plain;
+mod scram;
+mod scram_message;
 
 pub use apop::{Apop, apop_digest, apop_stamp};
+pub use choice::BindingPolicy;
+pub(crate) use choice::Choice;
+pub use context::Context;
 pub use cram_md5::CramMd5;
-pub use mechanisms::{Login, Plain};
+pub use exchange::Exchange;
+pub use external::{Anonymous, External};
+pub use oauth::{OAuthBearer, XOAuth2};
+pub use plain::{Login, Plain};
+pub use scram::Scram;
+
+pub use crate::tls_info::{ChannelBinding, ChannelBindings};
 
 use std::fmt;
 
@@ -21,28 +51,6 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-
-/// What a mechanism may want to know of the connection that it is used on.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Context<'a> {
-    /// The GSSAPI service name: `smtp`, `imap`, `pop`.
-    pub service: &'a str,
-    /// The host as it was named.
-    pub host: &'a str,
-    /// The port that was connected to; none for a Unix socket.
-    pub port: Option<u16>,
-    /// True if the link is encrypted.
-    pub secure: bool,
-    /// What the server offers, as it was told.
-    pub offered: &'a [String],
-}
-
-impl<'a> Context<'a> {
-    pub(crate) fn new(service: &'a str, host: &'a str, port: Option<u16>, secure: bool, offered: &'a [String]) -> Self {
-        Self { service, host, port, secure, offered }
-    }
-}
 
 /// A way to log in. Bring your own for what this crate does not have (GSSAPI, NTLM):
 ///
@@ -80,6 +88,17 @@ pub trait Mechanism: Send {
 
     /// The password or token, which no error and no transcript shows even if the server repeats it.
     fn password(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// What the server told in the exchange of why it will refuse: the JSON of OAuth. It gets into the error, so it must
+    /// be no secret.
+    fn failure(&self) -> Option<&str> {
+        None
+    }
+
+    /// What a refusal may mean with this mechanism, and what to try then. It gets into the error.
+    fn hint(&self) -> Option<String> {
         None
     }
 }

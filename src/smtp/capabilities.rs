@@ -38,10 +38,11 @@ impl Capabilities {
         self.all.iter().map(|(name, parameter)| (name.as_str(), parameter.as_str()))
     }
 
-    /// The SASL mechanisms on offer, in upper case, each once.
+    /// The SASL mechanisms on offer, in upper case, each once: of `AUTH`, and of `X-EXPS`, where Microsoft Exchange keeps
+    /// some of them.
     pub fn mechanisms(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
-        for (_, parameter) in self.iter().filter(|(name, _)| *name == "AUTH") {
+        for (_, parameter) in self.iter().filter(|(name, _)| matches!(*name, "AUTH" | "X-EXPS")) {
             for name in parameter.split_ascii_whitespace().map(str::to_ascii_uppercase) {
                 if !names.contains(&name) {
                     names.push(name);
@@ -61,10 +62,12 @@ fn capability(line: &str) -> (String, String) {
     let (name, parameter) = line.split_once(' ').unwrap_or((line, ""));
     let name = name.to_ascii_uppercase();
     // `AUTH=LOGIN PLAIN`, for clients older than RFC 2554: a form that many servers still send, some of them alone.
-    match name.strip_prefix("AUTH=") {
-        Some(first) => ("AUTH".to_owned(), format!("{first} {parameter}").trim().to_owned()),
-        None => (name, parameter.trim().to_owned()),
+    for own in ["AUTH", "X-EXPS"] {
+        if let Some(first) = name.strip_prefix(own).and_then(|rest| rest.strip_prefix('=')) {
+            return (own.to_owned(), format!("{first} {parameter}").trim().to_owned());
+        }
     }
+    (name, parameter.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -83,6 +86,15 @@ mod tests {
         assert_eq!((found.size(), found.parameter("xany")), (Some(1000), Some("a b")));
         assert_eq!(found.mechanisms(), ["LOGIN", "PLAIN", "X"]);
         assert_eq!(found.iter().next(), Some(("SIZE", "1000")));
+    }
+
+    /// As Exchange says it.
+    #[test]
+    fn exchange_has_mechanisms_elsewhere_too() {
+        let found = of("250-mx\n250-X-EXPS GSSAPI NTLM LOGIN\n250-x-exps=login\n250 AUTH NTLM PLAIN\n");
+        assert_eq!(found.mechanisms(), ["GSSAPI", "NTLM", "LOGIN", "PLAIN"]);
+        assert_eq!(found.parameter("X-EXPS"), Some("GSSAPI NTLM LOGIN"));
+        assert_eq!(of("250-mx\n250 X-EXPS=LOGIN\n").mechanisms(), ["LOGIN"]);
     }
 
     #[test]

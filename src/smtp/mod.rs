@@ -1,6 +1,7 @@
 //! SMTP, RFC 5321, as a client submits mail: greeting, EHLO, STARTTLS (RFC 3207), AUTH (RFC 4954). The verbs are in
 //! `commands.rs`, sending is in `send.rs`. Nothing that a server said before STARTTLS is known after it.
 
+mod auth;
 mod body;
 mod capabilities;
 mod codec;
@@ -16,13 +17,10 @@ pub use envelope::Envelope;
 pub use send::{Policy, SendOptions, SendReport};
 
 use crate::errors::StartTlsCause;
-use crate::sasl::{self, Mechanism, Secret};
+use crate::sasl::{self, Mechanism};
 use crate::wire::{Answer, Wire};
 use crate::{Error, Phase, Protocol, Result, Security, ports};
 use commands::{accepted, exchange, read};
-
-/// Octets of a line with an initial response, RFC 4954 4; above, the response goes on a line of its own.
-const AUTH_LINE_MAX: usize = 12_288;
 
 /// The protocol of an [`SmtpClient`](crate::SmtpClient): its options, and what the server has said.
 ///
@@ -172,26 +170,7 @@ impl Protocol for Smtp {
         context: &sasl::Context<'_>,
     ) -> Result<()> {
         self.idle("login: not in a transaction, end it by data or rset")?;
-        let initial = mechanism.start(context)?.map(|response| response.to_base64());
-        let mut held = begin(wire, mechanism.name(), initial)?;
-        loop {
-            let reply = read(wire)?;
-            match reply.code {
-                235 if mechanism.is_finished() => return Ok(()),
-                235 => return Err(wire.malformed("success before the exchange was at its end")),
-                334 => {
-                    let response = match held.take() {
-                        Some(initial) => Ok(initial),
-                        None => answer(wire, mechanism, &reply)?,
-                    };
-                    go_on(wire, response)?;
-                }
-                _ => match reply.rejection("AUTH") {
-                    Some(rejection) => return Err(Error::Rejected(rejection)),
-                    None => return Err(wire.malformed("another success than 235")),
-                },
-            }
-        }
+        auth::authenticate(wire, mechanism, context)
     }
 
     /// Nothing depends on a server's goodbye: one that closes without it is no error.
@@ -205,62 +184,5 @@ impl Protocol for Smtp {
             Some(rejection) if !rejection.closing => Err(Error::Rejected(rejection)),
             _ => Ok(()),
         }
-    }
-}
-
-fn auth_answer(wire: &Wire) -> Answer {
-    Answer::new("AUTH", ReplyFramer::new(wire.limits()).or_more(334))
-}
-
-/// Sends AUTH; returns the initial response if it is too long for that line.
-fn begin(wire: &mut Wire, mechanism: &str, initial: Option<Secret>) -> Result<Option<Secret>> {
-    if mechanism.is_empty() || !mechanism.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Error::invalid("mechanism", "its name is not one word of ASCII"));
-    }
-    wire.hide_received(true);
-    let due = auth_answer(wire);
-    let fits = |response: &Secret| "AUTH  \r\n".len() + mechanism.len() + response.as_bytes().len() <= AUTH_LINE_MAX;
-    let (now, held) = if initial.as_ref().is_none_or(fits) { (initial, None) } else { (None, initial) };
-    let mut group = wire.group();
-    group.put("AUTH ").text("mechanism", mechanism.as_bytes())?;
-    match now.as_ref().map(Secret::as_bytes) {
-        None => {}
-        Some([]) => drop(group.put(" =")),
-        Some(response) => drop(group.put(" ").secret("response", response)?),
-    }
-    group.end(due);
-    group.send()?;
-    Ok(held)
-}
-
-/// The mechanism's answer to a challenge, in base64; the inner error is the mechanism's own.
-fn answer(wire: &mut Wire, mechanism: &mut dyn Mechanism, reply: &Reply) -> Result<Result<Secret>> {
-    let [text] = &*reply.lines else { return Err(wire.malformed("a challenge of more than one line")) };
-    let Some(challenge) = Secret::from_base64(text.trim().as_bytes()) else {
-        return Err(wire.malformed("a challenge that is not base64"));
-    };
-    let max = wire.limits().sasl_challenge;
-    if challenge.as_bytes().len() > max {
-        return Err(wire.too_much("bytes in a SASL challenge", max as u64));
-    }
-    Ok(mechanism.step(challenge.as_bytes()).map(|response| response.to_base64()))
-}
-
-/// Sends a response; or cancels, and returns why.
-fn go_on(wire: &mut Wire, response: Result<Secret>) -> Result<()> {
-    let due = auth_answer(wire);
-    let mut group = wire.group();
-    match &response {
-        Ok(response) if response.as_bytes().is_empty() => {}
-        Ok(response) => drop(group.secret("response", response.as_bytes())?),
-        Err(_) => drop(group.put("*")),
-    }
-    group.end(due);
-    group.send()?;
-    let Err(error) = response else { return Ok(()) };
-    match read(wire)?.rejection("AUTH") {
-        Some(rejection) if rejection.closing => Err(Error::Rejected(rejection)),
-        Some(_) => Err(error),
-        None => Err(wire.malformed("no refusal after the exchange was cancelled")),
     }
 }

@@ -9,6 +9,17 @@ pub(super) fn names(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
     fields(certificate).map(|fields| (fields.issuer, fields.subject))
 }
 
+/// The object identifier of the algorithm that a certificate is signed by, without its header.
+#[cfg(all(feature = "rustls", feature = "scram"))]
+pub(super) fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
+    const OBJECT_IDENTIFIER: u8 = 0x06;
+
+    let (whole, _) = element(certificate, SEQUENCE)?;
+    let (_body, rest) = element(content(whole)?, SEQUENCE)?;
+    let (algorithm, _) = element(rest, SEQUENCE)?;
+    content(element(content(algorithm)?, OBJECT_IDENTIFIER)?.0)
+}
+
 /// The parts of a certificate that matter here.
 struct Fields<'a> {
     issuer: &'a [u8],

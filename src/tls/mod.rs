@@ -17,6 +17,7 @@
 //! | a forged handshake signature | fails after the event was asked | fails before |
 //! | an added root that is no authority | is trusted as a server's own | OpenSSL: if it is self-signed |
 //! | expired roots | are trusted | OpenSSL: are refused |
+//! | channel bindings | `tls-exporter` with TLS 1.3, `tls-server-end-point` | `tls-server-end-point` |
 //! | session resumption, ALPN | yes (no resumption with the event) | no |
 //! | RSA below 2048 bits, P-521, X.509 v1 | never | as the platform wants; OpenSSL takes them if the event does |
 //! | [`TlsInfo`] | all of it | no `resumed`; rare cipher suites have no name |
@@ -25,6 +26,8 @@
 //! The details of a bad chain are those of the first connection, the certificate is that of the second, which is the
 //! one that is used. Where a name stands for many servers the two may differ.
 
+#[cfg(feature = "rustls")]
+mod bindings;
 mod der;
 mod event;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
@@ -58,7 +61,7 @@ pub(crate) use event::Handler;
 pub(crate) use pass::{Connection, Evidence, Handshaken};
 pub(crate) use settings::TlsSettings;
 
-pub use crate::tls_info::{CertificateErrors, TlsBackend, TlsInfo, TlsVersion};
+pub use crate::tls_info::{CertificateErrors, ChannelBinding, ChannelBindings, TlsBackend, TlsInfo, TlsVersion};
 
 use crate::error::Result;
 use crate::net::Transport;

@@ -10,7 +10,8 @@ use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector, TlsStream}
 use super::explain::{closed, explain};
 use super::names::Name;
 use super::native_stream::{Below, Lent, NativeStream, returned};
-use super::{CertificateErrors, CertificateEvent, Evidence, Handler, Handshaken, TlsBackend, TlsInfo, der};
+use super::{CertificateErrors, CertificateEvent, ChannelBinding, ChannelBindings, Evidence, Handler, Handshaken};
+use super::{TlsBackend, TlsInfo, der};
 use crate::error::{CertificateRefused, Error, Result};
 use crate::net::Transport;
 
@@ -204,6 +205,7 @@ impl Native {
             backend: Some(TlsBackend::NativeTls),
             chain: event.chain,
             certificate_errors: findings.errors,
+            channel_bindings: bindings(&tls),
             ..TlsInfo::default()
         };
         Ok(Box::new(NativeStream::new(tls, info)))
@@ -245,6 +247,15 @@ impl Native {
             Some(_) => {}
         }
         errors
+    }
+}
+
+/// The platform has no exporter.
+fn bindings(tls: &TlsStream<Lent>) -> ChannelBindings {
+    let none = ChannelBindings::new();
+    match tls.tls_server_end_point() {
+        Ok(Some(hash)) => none.with(ChannelBinding::TlsServerEndPoint, hash),
+        _ => none,
     }
 }
 

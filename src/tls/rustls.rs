@@ -9,6 +9,7 @@ use ::rustls::crypto::{CryptoProvider, ring};
 use ::rustls::pki_types::ServerName;
 use ::rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
 
+use super::bindings;
 use super::explain::{closed, explain, invalid_name};
 use super::readahead::ReadAhead;
 use super::roots::Trust;
@@ -198,5 +199,6 @@ fn describe(connection: &ClientConnection, verifier: &Verifier) -> TlsInfo {
         chain: connection.peer_certificates().unwrap_or_default().iter().map(|der| der.to_vec()).collect(),
         certificate_errors: verifier.accepted(),
         resumed: connection.handshake_kind().map(|kind| kind == HandshakeKind::Resumed),
+        channel_bindings: bindings::of(connection),
     }
 }

@@ -1,5 +1,6 @@
 //! Logging in: SASL exchanges, LOGIN, and what a refusal leaves.
 
+use mailconnect::errors::SaslCause;
 use mailconnect::imap::Event;
 use mailconnect::sasl::{self, Mechanism, Secret};
 use mailconnect::testing::Script;
@@ -124,9 +125,8 @@ fn sasl_exchanges() {
         client.noop().unwrap();
     });
     for bad in [
-        // Success too early; success after cancelling; no base64; another tag.
+        // Success too early; success after cancelling; another tag.
         "C: A1 AUTHENTICATE X-STEPS\nS: A1 OK",
-        "C: A1 AUTHENTICATE X-STEPS\nS: + %%%",
         "C: A1 AUTHENTICATE X-STEPS\nS: A2 OK",
         "C: A1 AUTHENTICATE X-STEPS\nS: +\nC: *\nS: A1 OK",
         "C: A1 AUTHENTICATE X-STEPS\nS: +\nC: *\nS: +",
@@ -136,8 +136,12 @@ fn sasl_exchanges() {
             assert!(!client.is_open());
         });
     }
-    let long = format!("C: A1 AUTHENTICATE X-STEPS\nS: + {}", "AAAA".repeat(5_000));
-    run(&long, &|| Steps(vec![None], false), &|_, result| {
-        assert!(matches!(result, Err(Error::Limit(limit)) if limit.max == 12_288));
-    });
+    let long = "AAAA".repeat(5_000);
+    for (challenge, cause) in [("%%%", SaslCause::NotBase64), (&long, SaslCause::TooLong { max: 12_288 })] {
+        let script = format!("C: A1 AUTHENTICATE X-STEPS\nS: + {challenge}\nC: *\nS: A1 BAD\nC: A2 NOOP\nS: A2 OK");
+        run(&script, &|| Steps(vec![None], false), &|mut client, result| {
+            assert!(matches!(result, Err(Error::Sasl(error)) if error.cause == cause && !error.closed));
+            client.noop().unwrap();
+        });
+    }
 }

@@ -2,7 +2,7 @@
 //! machine.
 
 use super::{Context, Mechanism, Secret, check};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SaslCause};
 
 /// User and password in one message.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ impl Mechanism for Plain {
     }
 
     fn step(&mut self, _: &[u8]) -> Result<Secret> {
-        Err(Error::unsupported("a challenge after PLAIN's one message"))
+        Err(Error::sasl(self.name(), SaslCause::Unexpected))
     }
 
     fn is_finished(&self) -> bool {
@@ -92,7 +92,7 @@ impl Mechanism for Login {
     fn step(&mut self, _: &[u8]) -> Result<Secret> {
         let answer = self.answers.get(self.given).cloned();
         self.given += 1;
-        answer.ok_or_else(|| Error::unsupported("a third challenge of LOGIN"))
+        answer.ok_or_else(|| Error::sasl(self.name(), SaslCause::Unexpected))
     }
 
     fn is_finished(&self) -> bool {
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     fn context() -> Context<'static> {
-        Context::new("imap", "mail.example.com", Some(993), true, &[])
+        Context::new("imap", "mail.example.com")
     }
 
     /// RFC 4616 4, both examples.

@@ -11,7 +11,7 @@ use mailconnect::Error;
 
 /// Modules by layer, lowest first: each may use all below, and those of its own layer; the adapters not even these.
 const LAYERS: &[&[&str]] = &[
-    &["error", "endpoint", "ports", "limits", "tls_info"],
+    &["error", "endpoint", "ports", "limits", "certificate", "tls_info"],
     &["net"],
     &["tls"],
     &["wire"],

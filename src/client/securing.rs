@@ -1,12 +1,14 @@
 //! From a plain connection to a secured one, for all verbs: the checks around the protocol's own command, the handshake,
 //! and on a back end without a hook for the certificate event one more connection to ask it. Nothing else dials again.
 
+use std::sync::Arc;
+
 use super::Client;
 use super::opening::dial;
 use crate::error::{Error, Phase, Result, StartTlsCause};
 use crate::net::Closed;
 use crate::protocol::Protocol;
-use crate::tls::{Evidence, Handshaken};
+use crate::tls::{Evidence, Handshaken, Peer};
 use crate::wire::Ready;
 
 /// How TLS begins.
@@ -66,7 +68,8 @@ impl<P: Protocol> Client<P> {
     fn handshake(&mut self, alpn: &[&[u8]], evidence: Option<&Evidence>) -> Result<Option<Evidence>> {
         let settings = self.connector.settings();
         let host = self.server_name();
-        let tls = settings.tls.connection(&self.target.peer, alpn)?;
+        let (name, port) = (Arc::clone(&self.target.peer), self.target.port);
+        let tls = settings.tls.connection(&Peer { name, port, protocol: P::NAME }, alpn)?;
         let mut again = None;
         let result = self.wire.secure(|plain| match tls.handshake(&host, plain, evidence)? {
             Handshaken::Done(secured) => Ok(secured),

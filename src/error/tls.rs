@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::{Error, Escaped, Rejection};
+use crate::certificate::{Certificate, CertificateErrors, Date};
 use crate::ports::Security;
 
 /// Why an upgrade failed. There is no third outcome beside this and success.
@@ -65,6 +66,10 @@ impl fmt::Display for StartTlsError {
 }
 
 /// A certificate that was refused: what was wrong with it, and by whom.
+///
+/// `Display` says it in one bounded line, with all server text escaped: `the certificate of mail.example.com was refused
+/// by the default check: self-signed, expired 2026-11-16; issued for a.example, b.example, valid 2025-11-16 to
+/// 2026-11-16; SHA-256 12:34:...`, and what to do about it.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CertificateRefused {
@@ -72,13 +77,63 @@ pub struct CertificateRefused {
     pub server_name: Box<str>,
     /// Every failure that was found; empty if only the event refused it. How much is found depends on the back end, see
     /// [`tls`](crate::tls).
-    pub errors: crate::tls_info::CertificateErrors,
+    pub errors: CertificateErrors,
     /// True if `server_certificate_validate` decided it, false if no event was set.
     pub by_event: bool,
     /// The chain as it was received, leaf first, in DER; on native-tls the leaf alone, and nothing without the event.
     pub chain: Vec<Vec<u8>>,
     /// What the TLS library said, for people.
     pub detail: Box<str>,
+    /// When it was checked.
+    pub(crate) now: Date,
+}
+
+impl CertificateRefused {
+    /// The server's own certificate, the first of `chain`, to look at.
+    pub fn certificate(&self) -> Option<Certificate<'_>> {
+        self.chain.first().map(|der| Certificate::new(der))
+    }
+
+    /// A failure, with the day where there is one. It may be that of an issuer.
+    fn failure(&self, error: CertificateErrors) -> String {
+        use CertificateErrors as E;
+
+        let dates = self.certificate().and_then(|leaf| Some((leaf, leaf.not_before()?, leaf.not_after()?)));
+        match dates {
+            Some((leaf, _, last)) if error == E::EXPIRED && leaf.date_errors(self.now) == E::EXPIRED => {
+                format!("{error} {last}")
+            }
+            Some((leaf, first, _)) if error == E::NOT_YET_VALID && leaf.date_errors(self.now) == error => {
+                format!("{error}, but from {first} on")
+            }
+            Some(_) if error == E::EXPIRED || error == E::NOT_YET_VALID => format!("an issuer's is {error}"),
+            _ => error.to_string(),
+        }
+    }
+
+    /// What to do about it.
+    fn advice(&self) -> &'static str {
+        use CertificateErrors as E;
+
+        let untrusted = E::SELF_SIGNED | E::UNKNOWN_ISSUER | E::CHAIN_ERROR;
+        if self.errors.intersects(E::REVOKED | E::NO_CERTIFICATE) || self.errors.is_empty() {
+            ""
+        } else if self.chain.is_empty() {
+            "to see it, set server_certificate_validate"
+        } else if self.errors.contains(E::WEAK_KEY) {
+            "the server needs a stronger key; rustls takes no such key, whatever the event says"
+        } else if self.errors.intersects(untrusted) {
+            "if this is the right server, trust its issuer by root_certificates_pem or pin it by tls::policy"
+        } else if self.errors.contains(E::NAME_MISMATCH) {
+            "connect to a name that it is for, or say by server_name which one is meant"
+        } else if self.errors.contains(E::EXPIRED) {
+            "the server's operator must renew it, unless this machine's clock is wrong"
+        } else if self.errors.contains(E::NOT_YET_VALID) {
+            "this machine's clock may be wrong"
+        } else {
+            ""
+        }
+    }
 }
 
 /// The certificates by their sizes: their bytes would bury the reason where a program prints what its `main` returns.
@@ -97,12 +152,21 @@ impl fmt::Debug for CertificateRefused {
 
 impl fmt::Display for CertificateRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the certificate of {} was refused", self.server_name)?;
-        if self.by_event {
-            f.write_str(" by server_certificate_validate")?;
-        }
+        let by = if self.by_event { "server_certificate_validate" } else { "the default check" };
+        write!(f, "the certificate of {} was refused by {by}", Escaped(&self.server_name))?;
         if !self.errors.is_empty() {
-            write!(f, ": {}", self.errors)?;
+            write!(f, ": {}", self.errors.iter().map(|error| self.failure(error)).collect::<Vec<_>>().join(", "))?;
+        }
+        if let Some(leaf) = self.certificate() {
+            write!(f, "; issued for {}", leaf.names_for_people())?;
+            if let (Some(first), Some(last)) = (leaf.not_before(), leaf.not_after()) {
+                write!(f, ", valid {first} to {last}")?;
+            }
+            leaf.sha256().map_or(Ok(()), |sha256| write!(f, "; SHA-256 {sha256}"))?;
+        }
+        match self.advice() {
+            "" => {}
+            advice => write!(f, "; {advice}")?,
         }
         if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", Escaped(&self.detail)) }
     }
@@ -154,14 +218,61 @@ impl fmt::Display for WrongMode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use CertificateErrors as E;
+
+    fn refused(errors: E, chain: Vec<Vec<u8>>) -> CertificateRefused {
+        let now = Date::new(1_800_000_000);
+        CertificateRefused { server_name: "mail.lan".into(), errors, by_event: true, chain, detail: "".into(), now }
+    }
+
+    fn certificate(names: Vec<String>, last_year: i32) -> Vec<u8> {
+        let mut params = rcgen::CertificateParams::new(names).unwrap();
+        params.not_before = rcgen::date_time_ymd(2025, 1, 2);
+        params.not_after = rcgen::date_time_ymd(last_year, 11, 16);
+        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
 
     #[test]
     fn no_text_shows_the_bytes_of_a_certificate() {
-        let errors = crate::tls_info::CertificateErrors::SELF_SIGNED;
-        let chain = vec![vec![77; 300], vec![77; 20]];
-        let refused =
-            CertificateRefused { server_name: "mail.lan".into(), errors, by_event: true, chain, detail: "".into() };
-        let shown = format!("{refused:?} {refused}");
+        let refused = refused(E::SELF_SIGNED, vec![vec![77; 300], vec![77; 20]]);
+        let shown = format!("{refused:?} {}", refused.to_string().split("SHA-256").next().unwrap());
         assert!(shown.contains("300 bytes") && shown.contains("self-signed") && !shown.contains("77"), "{shown}");
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wrong_who_said_so_and_what_to_do() {
+        let der = certificate(vec!["a.example".to_owned(), "b.example".to_owned(), "192.0.2.1".to_owned()], 2026);
+        let fingerprint = Certificate::new(&der).sha256().map_or(String::new(), |sha256| format!("; SHA-256 {sha256}"));
+        let mut error = refused(E::EXPIRED | E::SELF_SIGNED | E::NAME_MISMATCH, vec![der]);
+        error.detail = "bad\r\nnews".into();
+        let expected = "the certificate of mail.lan was refused by server_certificate_validate: self-signed, \
+                        expired 2026-11-16, issued for another name; issued for a.example, b.example, 192.0.2.1, \
+                        valid 2025-01-02 to 2026-11-16";
+        let advice = "if this is the right server, trust its issuer by root_certificates_pem or pin it by tls::policy";
+        assert_eq!(error.to_string(), format!("{expected}{fingerprint}; {advice} (bad\\r\\nnews)"));
+        (error.by_event, error.errors) = (false, E::NAME_MISMATCH);
+        let text = error.to_string();
+        assert!(text.contains("by the default check: issued for another name;") && text.contains("by server_name"));
+    }
+
+    #[test]
+    fn the_date_of_an_issuer_is_not_taken_for_the_certificates_own() {
+        let mut error = refused(E::EXPIRED, vec![certificate(vec!["a.example".to_owned()], 2030)]);
+        assert!(error.to_string().contains("validate: an issuer's is expired; issued for a.example, valid"), "{error}");
+        assert!(error.to_string().contains("must renew it"), "{error}");
+        (error.errors, error.now) = (E::NOT_YET_VALID, Date::new(1_000_000_000));
+        assert!(error.to_string().contains("not yet valid, but from 2025-01-02 on;"), "{error}");
+        assert!(error.to_string().contains("this machine's clock"), "{error}");
+        error.chain.clear();
+        assert!(error.to_string().ends_with("not yet valid; to see it, set server_certificate_validate"), "{error}");
+    }
+
+    #[test]
+    fn ten_thousand_names_do_not_make_a_long_text() {
+        let names = (0..10_000).map(|n| format!("{n}.{}.example", "x".repeat(60))).collect();
+        let mut error = refused(E::NAME_MISMATCH, vec![certificate(names, 2030)]);
+        error.detail = "\u{1b}".repeat(512).into();
+        let text = error.to_string();
+        assert!(text.len() < 5_000 && text.contains("and 9995 more") && !text.contains(char::is_control), "{text}");
     }
 }

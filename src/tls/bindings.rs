@@ -2,8 +2,10 @@
 //! at the end of the handshake.
 
 use ::rustls::{ClientConnection, ProtocolVersion};
+use ring::digest::{SHA256, SHA384, SHA512, digest};
 
 use super::{ChannelBinding, ChannelBindings};
+use crate::certificate::facts;
 
 /// All that the connection has.
 pub(super) fn of(connection: &ClientConnection) -> ChannelBindings {
@@ -29,15 +31,12 @@ fn exporter(connection: &ClientConnection) -> Option<[u8; 32]> {
 
 /// The certificate's hash, by the hash of its own signature; SHA-256 in the place of MD5 and SHA-1. None for a signature
 /// with no hash of its own (Ed25519), with more than one (RSA-PSS), or with one that ring does not have.
-#[cfg(feature = "scram")]
 fn end_point(leaf: &[u8]) -> Option<Vec<u8>> {
-    use ring::digest::{SHA256, SHA384, SHA512, digest};
-
     // 1.2.840.113549.1.1 (PKCS #1) and 1.2.840.10045.4 (ECDSA with ..).
     const PKCS_1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1];
     const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4];
 
-    let algorithm = super::der::signature_algorithm(leaf)?;
+    let algorithm = facts::signature_algorithm(leaf)?;
     let hash = match (algorithm.strip_prefix(PKCS_1), algorithm.strip_prefix(ECDSA)) {
         (Some([4 | 5 | 11]), _) | (_, Some([1] | [3, 2])) => &SHA256,
         (Some([12]), _) | (_, Some([3, 3])) => &SHA384,
@@ -45,9 +44,4 @@ fn end_point(leaf: &[u8]) -> Option<Vec<u8>> {
         _ => return None,
     };
     Some(digest(hash, leaf).as_ref().to_vec())
-}
-
-#[cfg(not(feature = "scram"))]
-fn end_point(_: &[u8]) -> Option<Vec<u8>> {
-    None
 }

@@ -28,11 +28,10 @@
 
 #[cfg(feature = "rustls")]
 mod bindings;
-mod der;
 mod event;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod explain;
-#[cfg(feature = "native-tls")]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod names;
 #[cfg(feature = "native-tls")]
 mod native;
@@ -40,6 +39,9 @@ mod native;
 mod native_stream;
 mod pass;
 mod pem;
+pub mod policy;
+#[cfg(feature = "rustls")]
+mod rawkey;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod readahead;
 #[cfg(feature = "native-tls")]
@@ -57,12 +59,14 @@ mod tests;
 mod verifier;
 
 pub use event::CertificateEvent;
-pub(crate) use event::Handler;
+pub(crate) use event::{Handler, Peer};
 pub(crate) use pass::{Connection, Evidence, Handshaken};
 pub(crate) use settings::TlsSettings;
 
-pub use crate::tls_info::{CertificateErrors, ChannelBinding, ChannelBindings, TlsBackend, TlsInfo, TlsVersion};
+pub use crate::certificate::{Certificate, CertificateErrors, Date, Fingerprint, KeyKind, SslPolicyErrors};
+pub use crate::tls_info::{ChannelBinding, ChannelBindings, TlsBackend, TlsInfo, TlsVersion};
 
+use crate::certificate::der;
 use crate::error::Result;
 use crate::net::Transport;
 

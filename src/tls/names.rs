@@ -34,6 +34,7 @@ impl Name {
     }
 
     /// What the platform is given: it knows no dot at the end.
+    #[cfg(feature = "native-tls")]
     pub(super) fn for_platform(&self) -> String {
         match self {
             Self::Dns(name) => name.clone(),

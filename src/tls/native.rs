@@ -3,16 +3,17 @@
 
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector, TlsStream};
 
+use super::event::{Findings, Judged};
 use super::explain::{closed, explain};
 use super::names::Name;
 use super::native_stream::{Below, Lent, NativeStream, returned};
-use super::{CertificateErrors, CertificateEvent, ChannelBinding, ChannelBindings, Evidence, Handler, Handshaken};
-use super::{TlsBackend, TlsInfo, der};
-use crate::error::{CertificateRefused, Error, Result};
+use super::{Certificate as View, CertificateErrors, ChannelBinding, ChannelBindings, Date, Evidence, Handler};
+use super::{Handshaken, Peer, TlsBackend, TlsInfo};
+use crate::certificate::facts;
+use crate::error::{Error, Result};
 use crate::net::Transport;
 
 /// Bytes of the platform's text that are kept: it may quote the certificate, so the server.
@@ -79,7 +80,7 @@ pub(super) fn check_root(der: &[u8]) -> Result<(), &'static str> {
 
 /// The TLS of one client.
 pub(crate) struct Native {
-    pub(super) peer: Box<str>,
+    pub(super) peer: Peer,
     pub(super) cache: Arc<Cache>,
     pub(super) roots: Roots,
     pub(super) handler: Option<Handler>,
@@ -90,12 +91,6 @@ enum Failure {
     /// On the certificate, as far as can be told; with the platform's text.
     Certificate(String),
     Other(Error),
-}
-
-/// What is wrong with a certificate.
-struct Findings {
-    errors: CertificateErrors,
-    detail: String,
 }
 
 impl Native {
@@ -121,11 +116,12 @@ impl Native {
             Err(Failure::Other(error)) => Err(error),
             Err(Failure::Certificate(detail)) => match check {
                 Check::All => {
-                    Err(refused(host, Findings { errors: CertificateErrors::CHAIN_ERROR, detail }, false, None))
+                    let findings = Findings { errors: CertificateErrors::CHAIN_ERROR, chain_verified: false, detail };
+                    Err(Judged::by_default(findings, Vec::new()).refused(host))
                 }
                 Check::Chain => Ok(Handshaken::Again(Evidence { errors: CertificateErrors::CHAIN_ERROR, detail })),
                 // Nothing about the certificate was checked but that the server holds its key.
-                Check::Signature => Err(Error::handshake(&self.peer, detail)),
+                Check::Signature => Err(Error::handshake(&self.peer.name, detail)),
             },
         }
     }
@@ -149,8 +145,8 @@ impl Native {
         Err(match returned(&home) {
             Some(below) => self.explain(error, below),
             None => Failure::Other(match error {
-                Some(error) => Error::handshake(&self.peer, error),
-                None => Error::handshake(&self.peer, closed()),
+                Some(error) => Error::handshake(&self.peer.name, error),
+                None => Error::handshake(&self.peer.name, closed()),
             }),
         })
     }
@@ -160,7 +156,7 @@ impl Native {
     fn explain(&self, error: Option<native_tls::Error>, mut below: Below) -> Failure {
         let Some(error) = error else {
             let blocked = io::Error::from(io::ErrorKind::WouldBlock);
-            return Failure::Other(explain(&self.peer, &mut below.lower, Some(blocked.kind()), blocked));
+            return Failure::Other(explain(&self.peer.name, &mut below.lower, Some(blocked.kind()), blocked));
         };
         let input_output = input_output(&error);
         let refused_here = input_output.is_none() && !below.ended && !below.records.end_in_alert();
@@ -168,9 +164,9 @@ impl Native {
             return Failure::Certificate(shortened(error.to_string()));
         }
         Failure::Other(if below.ended && input_output.is_none() {
-            explain(&self.peer, &mut below.lower, None, closed())
+            explain(&self.peer.name, &mut below.lower, None, closed())
         } else {
-            explain(&self.peer, &mut below.lower, input_output, error)
+            explain(&self.peer.name, &mut below.lower, input_output, error)
         })
     }
 
@@ -184,69 +180,27 @@ impl Native {
     ) -> Result<Box<dyn Transport>> {
         let leaf = tls.peer_certificate().ok().flatten().and_then(|leaf| leaf.to_der().ok());
         let Some(leaf) = leaf else {
-            let findings = Findings { errors: CertificateErrors::NO_CERTIFICATE, detail: String::new() };
-            return Err(refused(host, findings, false, None));
+            let (errors, detail) = (CertificateErrors::NO_CERTIFICATE, String::new());
+            return Err(
+                Judged::by_default(Findings { errors, chain_verified: false, detail }, Vec::new()).refused(host)
+            );
         };
-        let findings = self.inspect(host, name, &leaf, evidence);
-        let mut event = CertificateEvent {
-            is_valid: findings.errors.is_empty(),
-            host: host.to_owned(),
-            chain: vec![leaf],
-            errors: findings.errors,
-            detail: findings.detail.clone(),
+        let (findings, chain) = (inspect(host, name, &leaf, evidence, &self.roots), vec![leaf]);
+        let judged = match &self.handler {
+            None => Judged::by_default(findings, chain),
+            Some(handler) => Judged::asked(handler, (host, &self.peer, TlsBackend::NativeTls), findings, chain),
         };
-        if let Some(handler) = &self.handler {
-            handler(&mut event);
-        }
-        if !event.is_valid {
-            return Err(refused(host, findings, self.handler.is_some(), event.chain.pop()));
+        if !judged.is_valid {
+            return Err(judged.refused(host));
         }
         let info = TlsInfo {
             backend: Some(TlsBackend::NativeTls),
-            chain: event.chain,
-            certificate_errors: findings.errors,
+            chain: judged.chain,
+            certificate_errors: judged.findings.errors,
             channel_bindings: bindings(&tls),
             ..TlsInfo::default()
         };
         Ok(Box::new(NativeStream::new(tls, info)))
-    }
-
-    /// What the platform did not check: always the name, and with evidence all that can be told from the leaf.
-    fn inspect(&self, host: &str, name: &Name, leaf: &[u8], evidence: Option<&Evidence>) -> Findings {
-        let mut findings = match evidence {
-            None => Findings { errors: CertificateErrors::NONE, detail: String::new() },
-            Some(evidence) => {
-                let explained = self.reasons(leaf, now());
-                let unexplained = if explained.is_empty() { CertificateErrors::UNKNOWN_ISSUER } else { explained };
-                Findings { errors: evidence.errors | unexplained, detail: evidence.detail.clone() }
-            }
-        };
-        if !name.matches(leaf) {
-            findings.errors |= CertificateErrors::NAME_MISMATCH;
-            if findings.detail.is_empty() {
-                findings.detail = format!("the certificate is not for {}", host.escape_debug());
-            }
-        }
-        findings
-    }
-
-    /// What about the leaf alone may have been the platform's reason.
-    fn reasons(&self, leaf: &[u8], now: i64) -> CertificateErrors {
-        let mut errors = CertificateErrors::NONE;
-        match der::names(leaf) {
-            None => errors |= CertificateErrors::MALFORMED,
-            Some((issuer, subject)) if issuer == subject && !self.roots.added.iter().any(|added| added == leaf) => {
-                errors |= CertificateErrors::SELF_SIGNED;
-            }
-            Some(_) => {}
-        }
-        match der::validity(leaf) {
-            None => errors |= CertificateErrors::MALFORMED,
-            Some((first, _)) if now < first => errors |= CertificateErrors::NOT_YET_VALID,
-            Some((_, last)) if now > last => errors |= CertificateErrors::EXPIRED,
-            Some(_) => {}
-        }
-        errors
     }
 }
 
@@ -259,20 +213,50 @@ fn bindings(tls: &TlsStream<Lent>) -> ChannelBindings {
     }
 }
 
-/// Seconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    i64::try_from(since).unwrap_or(i64::MAX)
+/// What the platform did not check: always the name and the length of the key, and with evidence all that can be told
+/// from the leaf.
+fn inspect(host: &str, name: &Name, leaf: &[u8], evidence: Option<&Evidence>, roots: &Roots) -> Findings {
+    let mut findings = match evidence {
+        None => Findings { errors: CertificateErrors::NONE, chain_verified: true, detail: String::new() },
+        Some(evidence) => {
+            let explained = reasons(leaf, Date::now(), roots);
+            let unexplained = if explained.is_empty() { CertificateErrors::UNKNOWN_ISSUER } else { explained };
+            let (errors, detail) = (evidence.errors | unexplained, evidence.detail.clone());
+            Findings { errors, chain_verified: false, detail }
+        }
+    };
+    let mut add = |error, text: String| {
+        findings.errors |= error;
+        if findings.detail.is_empty() {
+            findings.detail = text;
+        }
+    };
+    if !name.matches(leaf) {
+        add(CertificateErrors::NAME_MISMATCH, format!("the certificate is not for {}", host.escape_debug()));
+    }
+    if View::new(leaf).has_weak_key() {
+        add(CertificateErrors::WEAK_KEY, "the RSA key has fewer than 2048 bits".to_owned());
+    }
+    findings
 }
 
-fn refused(host: &str, findings: Findings, by_event: bool, leaf: Option<Vec<u8>>) -> Error {
-    Error::Certificate(Box::new(CertificateRefused {
-        server_name: host.into(),
-        errors: findings.errors,
-        by_event,
-        chain: leaf.into_iter().collect(),
-        detail: findings.detail.into(),
-    }))
+/// What about the leaf alone may have been the platform's reason.
+fn reasons(leaf: &[u8], now: Date, roots: &Roots) -> CertificateErrors {
+    use CertificateErrors as E;
+
+    let view = View::new(leaf);
+    let is_self_issued = view.is_self_issued() && !roots.added.iter().any(|added| added == leaf);
+    let is_malformed = view.not_after().is_none() || facts::has_bad_extensions(leaf);
+    let has_weak_signature = !view.is_self_issued() && facts::has_weak_signature(leaf);
+    let facts = [
+        (E::SELF_SIGNED, is_self_issued),
+        (E::MALFORMED, is_malformed),
+        (E::BAD_PURPOSE, !facts::is_for_servers(leaf)),
+        (E::WEAK_ALGORITHM, has_weak_signature),
+        (E::WEAK_KEY, view.has_weak_key()),
+    ];
+    let found = facts.into_iter().filter(|(_, is_true)| *is_true);
+    found.fold(view.date_errors(now), |errors, (error, _)| errors | error)
 }
 
 /// The failure of the transport that is behind an error of the platform.

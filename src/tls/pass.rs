@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use super::event::{Findings, Judged};
 use super::{CertificateErrors, Tls};
-use crate::error::{CertificateRefused, Error, Result};
+use crate::error::{Error, Result};
 use crate::net::Transport;
 
 /// What failed on the first connection, for the second pass. Whatever that finds is added; nothing clears it.
@@ -19,13 +20,8 @@ impl Evidence {
     /// The strict result as it stands, and why the event could not change it.
     pub(crate) fn stands(&self, server_name: &str, why: &str) -> Error {
         let detail = format!("{}; server_certificate_validate was not asked: {why}", self.detail);
-        Error::Certificate(Box::new(CertificateRefused {
-            server_name: server_name.into(),
-            errors: self.errors,
-            by_event: false,
-            chain: Vec::new(),
-            detail: detail.into(),
-        }))
+        Judged::by_default(Findings { errors: self.errors, chain_verified: false, detail }, Vec::new())
+            .refused(server_name)
     }
 }
 

@@ -15,8 +15,8 @@ use super::readahead::ReadAhead;
 use super::roots::Trust;
 use super::stream::{RustlsStream, push};
 use super::verifier::{Refused, Verifier};
-use super::{Handler, Tls, TlsBackend, TlsInfo, TlsVersion};
-use crate::error::{CertificateRefused, Error, Result};
+use super::{Handler, Peer, Tls, TlsBackend, TlsInfo, TlsVersion};
+use crate::error::{Error, Result};
 use crate::net::Transport;
 
 pub(super) fn provider() -> &'static Arc<CryptoProvider> {
@@ -52,16 +52,16 @@ impl Cache {
         if let Some(found) = all.iter().find(|shared| shared.alpn == alpn) {
             return Ok(found.clone());
         }
-        let made = Shared::new(Arc::clone(trust), None, alpn)?;
+        let made = Shared::new(Verifier::new(Arc::clone(trust), None), alpn)?;
         all.push(made.clone());
         Ok(made)
     }
 }
 
 impl Shared {
-    fn new(trust: Arc<Trust>, handler: Option<Handler>, alpn: &[Vec<u8>]) -> Result<Self> {
-        let may_resume = handler.is_none();
-        let verifier = Arc::new(Verifier::new(trust, handler));
+    fn new(verifier: Verifier, alpn: &[Vec<u8>]) -> Result<Self> {
+        let may_resume = !verifier.asks();
+        let verifier = Arc::new(verifier);
         let mut config = ClientConfig::builder_with_provider(Arc::clone(provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::unsupported(format!("rustls: {error}")))?
@@ -82,7 +82,7 @@ pub(super) fn connection(
     cache: &Cache,
     trust: Arc<Trust>,
     handler: Option<Handler>,
-    peer: &str,
+    peer: &Peer,
     alpn: &[&[u8]],
 ) -> Result<Arc<dyn Tls>> {
     let alpn: Vec<Vec<u8>> = alpn.iter().map(|name| name.to_vec()).collect();
@@ -93,11 +93,11 @@ pub(super) fn connection(
             Policy::Check(cache.shared(&trust, &alpn)?)
         }
     };
-    Ok(Arc::new(Rustls { peer: peer.into(), policy }))
+    Ok(Arc::new(Rustls { peer: peer.clone(), policy }))
 }
 
 struct Rustls {
-    peer: Box<str>,
+    peer: Peer,
     policy: Policy,
 }
 
@@ -113,10 +113,13 @@ impl Tls for Rustls {
         let name = server_name(host)?;
         let shared = match &self.policy {
             Policy::Check(shared) => shared.clone(),
-            Policy::Ask { trust, handler, alpn } => Shared::new(Arc::clone(trust), Some(Arc::clone(handler)), alpn)?,
+            Policy::Ask { trust, handler, alpn } => {
+                let question = Some((Arc::clone(handler), self.peer.clone()));
+                Shared::new(Verifier::new(Arc::clone(trust), question), alpn)?
+            }
         };
         let mut connection =
-            ClientConnection::new(shared.config, name).map_err(|error| Error::handshake(&self.peer, error))?;
+            ClientConnection::new(shared.config, name).map_err(|error| Error::handshake(&self.peer.name, error))?;
         let mut lower = ReadAhead::new(plain);
         match drive(&mut connection, &mut lower) {
             Ok(()) => {
@@ -165,22 +168,12 @@ fn drive(connection: &mut ClientConnection, lower: &mut ReadAhead) -> Result<(),
 impl Rustls {
     fn explain(&self, host: &str, failure: Failure, lower: &mut ReadAhead) -> Error {
         match failure {
-            Failure::Transport(error) => explain(&self.peer, lower, Some(error.kind()), error),
+            Failure::Transport(error) => explain(&self.peer.name, lower, Some(error.kind()), error),
             Failure::Tls(error) => match Refused::in_error(&error) {
-                Some(refused) => self.refused(host, refused),
-                None => explain(&self.peer, lower, None, error),
+                Some(refused) => refused.0.refused(host),
+                None => explain(&self.peer.name, lower, None, error),
             },
         }
-    }
-
-    fn refused(&self, host: &str, refused: &Refused) -> Error {
-        Error::Certificate(Box::new(CertificateRefused {
-            server_name: host.into(),
-            errors: refused.findings.errors,
-            by_event: matches!(self.policy, Policy::Ask { .. }),
-            chain: refused.chain.clone(),
-            detail: refused.findings.detail.as_str().into(),
-        }))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::native;
 #[cfg(feature = "rustls")]
 use super::rustls;
-use super::{Connection, Handler, Tls, TlsBackend, der, pem};
+use super::{Connection, Handler, Peer, Tls, TlsBackend, der, pem};
 use crate::error::{Error, Result};
 
 /// The name of the argument in errors.
@@ -89,9 +89,9 @@ impl TlsSettings {
         Ok(())
     }
 
-    /// The TLS of one client. `peer` is for error texts; `alpn` is what the protocol wants to be known by, only for TLS
+    /// The TLS of one client. `peer` is for the event and for texts; `alpn` is what the protocol wants to be known by, only for TLS
     /// from the first byte (native-tls cannot say it).
-    pub(crate) fn connection(&self, peer: &str, alpn: &[&[u8]]) -> Result<Connection> {
+    pub(crate) fn connection(&self, peer: &Peer, alpn: &[&[u8]]) -> Result<Connection> {
         if let Some(custom) = &self.custom {
             return Ok(Connection::OnePass(Arc::clone(custom)));
         }
@@ -104,7 +104,7 @@ impl TlsSettings {
             }
             #[cfg(feature = "native-tls")]
             TlsBackend::NativeTls => Ok(Connection::Native(native::Native {
-                peer: peer.into(),
+                peer: peer.clone(),
                 cache: Arc::clone(&self.native),
                 roots: native::Roots { system: self.system_roots, added: self.added_roots.clone() },
                 handler: self.handler.clone(),
@@ -179,7 +179,8 @@ mod tests {
         if let Some(backend) = backend {
             settings.set_backend(backend);
         }
-        match settings.connection("peer", &[]) {
+        let peer = Peer { name: "peer".into(), port: 1, protocol: "TEST" };
+        match settings.connection(&peer, &[]) {
             Err(Error::Unsupported(why)) => why.into(),
             Err(other) => panic!("{other:?}"),
             Ok(_) => String::new(),

@@ -10,26 +10,17 @@ use ::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use ::rustls::server::ParsedCertificate;
 use ::rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 
+use super::event::{Findings, Judged};
+use super::names::Name;
 use super::roots::Trust;
-use super::{CertificateErrors, CertificateEvent, Handler, der};
+use super::rustls::provider;
+use super::{Certificate, CertificateErrors, Date, Handler, Peer, TlsBackend, rawkey};
 
 /// How often the chain is checked with a moved clock. One expired or early certificate takes two checks and an honest
 /// chain has few of them, while a hostile one could have hundreds, each good for a search of all paths.
 const MAX_CHECKS: usize = 8;
 /// Bytes of text about a certificate that are kept: it may quote the certificate, so the server.
 const MAX_DETAIL: usize = 512;
-
-/// What is wrong with a certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Findings {
-    pub(super) errors: CertificateErrors,
-    /// True if a path of good signatures leads to a trusted root, or the caller trusts the leaf itself. If false,
-    /// `errors` holds `SELF_SIGNED`, `UNKNOWN_ISSUER` or `CHAIN_ERROR`, so that whoever forgives anything else has not
-    /// trusted a stranger.
-    pub(super) chain_verified: bool,
-    /// The first failure, in the words of rustls.
-    pub(super) detail: String,
-}
 
 /// Looks for everything that is wrong with a certificate.
 pub(super) fn inspect(
@@ -44,9 +35,7 @@ pub(super) fn inspect(
     } else {
         check_chain(trust, leaf, intermediates, name, now)
     };
-    if let Err(error) = ParsedCertificate::try_from(leaf).and_then(|parsed| verify_server_name(&parsed, name)) {
-        found.add(CertificateErrors::NAME_MISMATCH, &error);
-    }
+    found.look_at_leaf(leaf, name, now);
     if !found.chain_verified {
         found.say_untrusted(trust, leaf);
     }
@@ -116,15 +105,42 @@ fn is_true_now(error: &Error, now: UnixTime) -> bool {
 
 impl Findings {
     fn add(&mut self, errors: CertificateErrors, cause: &Error) {
+        let text = match cause {
+            Error::InvalidCertificate(CertificateError::Other(other)) => other.0.to_string(),
+            Error::InvalidCertificate(error) => error.to_string(),
+            error => error.to_string(),
+        };
+        self.add_text(errors, text);
+    }
+
+    fn add_text(&mut self, errors: CertificateErrors, text: String) {
         self.errors |= errors;
-        if self.detail.is_empty() {
-            self.detail = match cause {
-                Error::InvalidCertificate(CertificateError::Other(other)) => other.0.to_string(),
-                Error::InvalidCertificate(error) => error.to_string(),
-                error => error.to_string(),
-            };
+        if self.detail.is_empty() && !errors.is_empty() {
+            self.detail = text;
             let end = (0..=MAX_DETAIL).rev().find(|end| self.detail.is_char_boundary(*end)).unwrap_or(0);
             self.detail.truncate(end);
+        }
+    }
+
+    /// What can be told of the leaf whatever became of its chain: its name, its dates and its key.
+    fn look_at_leaf(&mut self, leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) {
+        let view = Certificate::new(leaf);
+        match ParsedCertificate::try_from(leaf).map(|parsed| verify_server_name(&parsed, name)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.add(CertificateErrors::NAME_MISMATCH, &error),
+            Err(error) => {
+                self.add(CertificateErrors::MALFORMED, &error);
+                if !Name::new(&name.to_str()).is_ok_and(|name| name.matches(leaf)) {
+                    self.add_text(CertificateErrors::NAME_MISMATCH, "the certificate is not for this name".to_owned());
+                }
+            }
+        }
+        let dates = view.date_errors(Date::new(i64::try_from(now.as_secs()).unwrap_or(i64::MAX)));
+        self.add_text(dates, dates.to_string());
+        if view.has_weak_key() {
+            let bits = view.key_bits().unwrap_or_default();
+            let text = format!("the RSA key has {bits} bits, fewer than the 2048 that a handshake by rustls wants");
+            self.add_text(CertificateErrors::WEAK_KEY, text);
         }
     }
 
@@ -132,7 +148,7 @@ impl Findings {
     fn say_untrusted(&mut self, trust: &Trust, leaf: &CertificateDer<'_>) {
         use CertificateErrors as E;
 
-        if der::names(leaf).is_some_and(|(issuer, subject)| issuer == subject) {
+        if Certificate::new(leaf).is_self_issued() {
             self.errors |= E::SELF_SIGNED;
             // A trusted root of the same name (the system's own `localhost`) was taken for the issuer, and is not.
             let misled = E::BAD_SIGNATURE | E::WEAK_ALGORITHM;
@@ -179,7 +195,10 @@ fn category_by_name(name: &str) -> CertificateErrors {
     match name {
         "CaUsedAsEndEntity" => E::BAD_PURPOSE,
         "NameConstraintViolation" => E::NAME_CONSTRAINT,
-        "UnsupportedCertVersion" => E::MALFORMED,
+        "UnsupportedCertVersion" | "UnsupportedCriticalExtension" | "BadDerTime" | "InvalidCertValidity" => {
+            E::MALFORMED
+        }
+        "MalformedExtensions" | "ExtensionValueInvalid" | "EmptyEkuExtension" => E::MALFORMED,
         name if name.starts_with("RequiredEkuNotFound") => E::BAD_PURPOSE,
         name if name.starts_with("UnsupportedSignatureAlgorithm") => E::WEAK_ALGORITHM,
         _ => E::CHAIN_ERROR,
@@ -189,31 +208,47 @@ fn category_by_name(name: &str) -> CertificateErrors {
 /// The verifier of a configuration. One with a handler serves a single handshake.
 pub(super) struct Verifier {
     trust: Arc<Trust>,
-    handler: Option<Handler>,
+    handler: Option<(Handler, Peer)>,
     accepted: OnceLock<CertificateErrors>,
 }
 
 impl Verifier {
-    pub(super) fn new(trust: Arc<Trust>, handler: Option<Handler>) -> Self {
+    pub(super) fn new(trust: Arc<Trust>, handler: Option<(Handler, Peer)>) -> Self {
         Self { trust, handler, accepted: OnceLock::new() }
+    }
+
+    /// True if the event decides.
+    pub(super) fn asks(&self) -> bool {
+        self.handler.is_some()
     }
 
     /// What was wrong with a certificate that was accepted all the same. Nothing is without a handler.
     pub(super) fn accepted(&self) -> CertificateErrors {
         self.accepted.get().copied().unwrap_or_default()
     }
+
+    fn judge(&self, name: &ServerName<'_>, findings: Findings, chain: Vec<Vec<u8>>) -> Judged {
+        match &self.handler {
+            None => Judged::by_default(findings, chain),
+            Some((handler, peer)) => {
+                Judged::asked(handler, (&name.to_str(), peer, TlsBackend::Rustls), findings, chain)
+            }
+        }
+    }
+
+    /// True if a certificate was accepted that rustls cannot read: then its key alone is looked at.
+    fn wants_raw_key(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.accepted.get().is_some() && rawkey::is_needed(certificate)
+    }
 }
 
 /// Why the handshake was ended: travels through rustls as the cause of its error.
 #[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) findings: Findings,
-    pub(super) chain: Vec<Vec<u8>>,
-}
+pub(super) struct Refused(pub(super) Judged);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "certificate refused: {}", self.findings.errors)
+        write!(f, "certificate refused: {}", self.0.findings.errors)
     }
 }
 
@@ -239,16 +274,13 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let findings = inspect(&self.trust, leaf, intermediates, name, now);
-        let chain: Vec<Vec<u8>> = std::iter::once(leaf).chain(intermediates).map(|der| der.to_vec()).collect();
-        let (is_valid, findings, chain) = match &self.handler {
-            None => (findings.errors.is_empty(), findings, chain),
-            Some(handler) => ask(handler, name, findings, chain),
-        };
-        if is_valid {
-            let _ = self.accepted.set(findings.errors);
+        let chain = std::iter::once(leaf).chain(intermediates).map(|der| der.to_vec()).collect();
+        let judged = self.judge(name, findings, chain);
+        if judged.is_valid {
+            let _ = self.accepted.set(judged.findings.errors);
             Ok(ServerCertVerified::assertion())
         } else {
-            Err(CertificateError::Other(OtherError(Arc::new(Refused { findings, chain }))).into())
+            Err(CertificateError::Other(OtherError(Arc::new(Refused(judged)))).into())
         }
     }
 
@@ -258,6 +290,14 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if self.wants_raw_key(certificate) {
+            return rawkey::verify_tls12(
+                message,
+                certificate,
+                signature,
+                &provider().signature_verification_algorithms,
+            );
+        }
         self.trust.verifier.verify_tls12_signature(message, certificate, signature)
     }
 
@@ -267,30 +307,20 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if self.wants_raw_key(certificate) {
+            return rawkey::verify_tls13(
+                message,
+                certificate,
+                signature,
+                &provider().signature_verification_algorithms,
+            );
+        }
         self.trust.verifier.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.trust.verifier.supported_verify_schemes()
     }
-}
-
-/// Lets the handler decide. If it panics, there is no verdict and the handshake ends with the unwinding.
-fn ask(
-    handler: &Handler,
-    name: &ServerName<'_>,
-    findings: Findings,
-    chain: Vec<Vec<u8>>,
-) -> (bool, Findings, Vec<Vec<u8>>) {
-    let mut event = CertificateEvent {
-        is_valid: findings.errors.is_empty(),
-        host: name.to_str().into_owned(),
-        chain,
-        errors: findings.errors,
-        detail: findings.detail.clone(),
-    };
-    handler(&mut event);
-    (event.is_valid, findings, event.chain)
 }
 
 impl fmt::Debug for Verifier {

@@ -73,7 +73,7 @@ fn names_and_addresses_are_checked_and_only_names_sent() {
     let root = Authority::root("Root");
     for backend in BACKENDS {
         let settings = on(*backend, trusting(&[&root.der]));
-        let tls = settings.connection("peer", &[]).unwrap();
+        let tls = settings.connection(&peer(), &[]).unwrap();
         for (host, sni) in
             [("mail.test", Some("mail.test")), ("mail.test.", Some("mail.test")), ("192.0.2.1", None), ("::1", None)]
         {
@@ -205,7 +205,7 @@ fn alpn_is_offered_and_a_stranger_to_it_refused() {
     let settings = trusting(&[&root.der]);
     for (alpn, good) in [(&[&b"imap"[..]][..], true), (&[], true), (&[&b"pop3"[..]], false)] {
         let (plain, _session) = server.echo();
-        let result = settings.connection("peer", alpn).unwrap().handshake(HOST, Box::new(plain), None);
+        let result = settings.connection(&peer(), alpn).unwrap().handshake(HOST, Box::new(plain), None);
         assert_eq!(result.is_ok(), good);
     }
 }

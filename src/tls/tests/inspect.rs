@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::rig::*;
 use crate::tls::CertificateErrors as E;
+use crate::tls::event::Findings;
 use crate::tls::roots::Trust;
-use crate::tls::verifier::{Findings, inspect};
+use crate::tls::verifier::inspect;
 
 fn look(trust: &Trust, chain: &[CertificateDer<'_>], year: u64) -> Findings {
     let now = UnixTime::since_unix_epoch(Duration::from_secs((year - 1970) * 31_557_600 + 86_400));

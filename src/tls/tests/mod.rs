@@ -4,6 +4,9 @@ mod certificates;
 mod handshake;
 #[cfg(feature = "rustls")]
 mod inspect;
+mod matrix;
+mod policies;
 mod rig;
 mod roots;
 mod stream;
+mod surgery;

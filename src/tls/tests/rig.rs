@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use ::rustls::crypto::{CryptoProvider, ring};
 use ::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use ::rustls::server::{ClientHello, ResolvesServerCert};
-use ::rustls::sign::CertifiedKey;
+use ::rustls::sign::{CertifiedKey, SigningKey};
 use ::rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
 use crate::error::Result;
 use crate::net::{Deadline, Transport};
-use crate::tls::{CertificateEvent, Handshaken, TlsBackend, TlsSettings};
+use crate::tls::{CertificateEvent, Handshaken, Peer, TlsBackend, TlsSettings};
 
 pub(super) const HOST: &str = "mail.test";
 pub(super) const VERSIONS: [&SupportedProtocolVersion; 2] = [&::rustls::version::TLS12, &::rustls::version::TLS13];
@@ -161,6 +161,7 @@ pub(super) struct Authority {
     pub(super) der: CertificateDer<'static>,
     pub(super) pem: String,
     pub(super) issuer: Issuer<'static, KeyPair>,
+    key: Vec<u8>,
 }
 
 pub(super) fn authority_params(name: &str) -> CertificateParams {
@@ -173,19 +174,33 @@ pub(super) fn authority_params(name: &str) -> CertificateParams {
 
 impl Authority {
     pub(super) fn root(name: &str) -> Self {
-        let (params, key) = (authority_params(name), KeyPair::generate().unwrap());
-        let certificate = params.self_signed(&key).unwrap();
-        Self { der: certificate.der().clone(), pem: certificate.pem(), issuer: Issuer::new(params, key) }
+        Self::of(authority_params(name))
+    }
+
+    pub(super) fn of(params: CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self::new(params.self_signed(&key).unwrap(), params, key)
+    }
+
+    fn new(certificate: Certificate, params: CertificateParams, key: KeyPair) -> Self {
+        let (der, pem, pkcs8) = (certificate.der().clone(), certificate.pem(), key.serialize_der());
+        Self { der, pem, issuer: Issuer::new(params, key), key: pkcs8 }
     }
 
     pub(super) fn below(&self, params: CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Self { der: certificate.der().clone(), pem: certificate.pem(), issuer: Issuer::new(params, key) }
+        Self::new(params.signed_by(&key, &self.issuer).unwrap(), params, key)
+    }
+
+    pub(super) fn key(&self) -> KeyPair {
+        KeyPair::try_from(self.key.as_slice()).unwrap()
     }
 
     pub(super) fn issue(&self, params: &CertificateParams) -> Identity {
-        let key = KeyPair::generate().unwrap();
+        self.issue_for(params, KeyPair::generate().unwrap())
+    }
+
+    pub(super) fn issue_for(&self, params: &CertificateParams, key: KeyPair) -> Identity {
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Identity { chain: vec![certificate.der().clone()], key }
     }
@@ -252,6 +267,10 @@ impl Server {
     pub(super) fn new(identity: &Identity, version: &'static SupportedProtocolVersion) -> Self {
         let key = PrivateKeyDer::Pkcs8(identity.key.serialize_der().into());
         let key = ring::sign::any_supported_type(&key).unwrap();
+        Self::with_key(identity, key, version)
+    }
+
+    fn with_key(identity: &Identity, key: Arc<dyn SigningKey>, version: &'static SupportedProtocolVersion) -> Self {
         let asked_for = Arc::<Mutex<Option<String>>>::default();
         let key = Arc::new(CertifiedKey::new(identity.chain.clone(), key));
         let resolver = Resolver { key, asked_for: Arc::clone(&asked_for) };
@@ -324,9 +343,13 @@ pub(super) fn on(backend: TlsBackend, mut settings: TlsSettings) -> TlsSettings 
     settings
 }
 
+pub(super) fn peer() -> Peer {
+    Peer { name: "mail.test:993".into(), port: 993, protocol: "IMAP" }
+}
+
 /// The first pass. Where another one is wanted the strict result stands.
 pub(super) fn connect(settings: &TlsSettings, plain: impl Transport + 'static) -> Result<Box<dyn Transport>> {
-    match settings.connection("mail.test:993", &[b"imap"])?.handshake(HOST, Box::new(plain), None)? {
+    match settings.connection(&peer(), &[b"imap"])?.handshake(HOST, Box::new(plain), None)? {
         Handshaken::Done(secured) => Ok(secured),
         Handshaken::Again(evidence) => Err(evidence.stands(HOST, "no second connection")),
     }
@@ -335,12 +358,20 @@ pub(super) fn connect(settings: &TlsSettings, plain: impl Transport + 'static) -
 /// As a client does it, which dials once more if that is wanted.
 pub(super) fn connect_by<T: Transport + 'static>(
     settings: &TlsSettings,
+    dial: impl FnMut() -> T,
+) -> Result<Box<dyn Transport>> {
+    connect_to(HOST, settings, dial)
+}
+
+fn connect_to<T: Transport + 'static>(
+    host: &str,
+    settings: &TlsSettings,
     mut dial: impl FnMut() -> T,
 ) -> Result<Box<dyn Transport>> {
-    let tls = settings.connection("mail.test:993", &[b"imap"])?;
-    let first = tls.handshake(HOST, Box::new(dial()), None)?;
+    let tls = settings.connection(&peer(), &[b"imap"])?;
+    let first = tls.handshake(host, Box::new(dial()), None)?;
     let last = match first {
-        Handshaken::Again(evidence) => tls.handshake(HOST, Box::new(dial()), Some(&evidence))?,
+        Handshaken::Again(evidence) => tls.handshake(host, Box::new(dial()), Some(&evidence))?,
         done => done,
     };
     match last {
@@ -351,8 +382,17 @@ pub(super) fn connect_by<T: Transport + 'static>(
 
 /// Connects to an echo server; with how each session ended, in order.
 pub(super) fn dial_echo(settings: &TlsSettings, server: &Server) -> (Result<Box<dyn Transport>>, Sessions) {
+    dial_echo_as(HOST, settings, server)
+}
+
+/// The same for another name.
+pub(super) fn dial_echo_as(
+    host: &str,
+    settings: &TlsSettings,
+    server: &Server,
+) -> (Result<Box<dyn Transport>>, Sessions) {
     let mut sessions = Vec::new();
-    let result = connect_by(settings, || {
+    let result = connect_to(host, settings, || {
         let (plain, session) = server.echo();
         sessions.push(session);
         plain

@@ -1,37 +1,36 @@
-//! Just enough DER to look at a certificate that no library would read: its names and dates (RFC 5280 4.1). It takes any
-//! bytes, never panics, and never decides whether to trust.
+//! Just enough DER to look at a certificate that no library would read: its fields and extensions (RFC 5280 4.1, 4.2). It
+//! takes any bytes, never panics, and never decides whether to trust.
 
-const INTEGER: u8 = 0x02;
-const SEQUENCE: u8 = 0x30;
+pub(crate) const BOOLEAN: u8 = 0x01;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
+const OCTET_STRING: u8 = 0x04;
+pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
 
 /// Issuer and subject of a certificate, as they are encoded; none if it is not one.
-pub(super) fn names(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn names(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
     fields(certificate).map(|fields| (fields.issuer, fields.subject))
 }
 
-/// The object identifier of the algorithm that a certificate is signed by, without its header.
-#[cfg(all(feature = "rustls", feature = "scram"))]
-pub(super) fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
-    const OBJECT_IDENTIFIER: u8 = 0x06;
-
-    let (whole, _) = element(certificate, SEQUENCE)?;
-    let (_body, rest) = element(content(whole)?, SEQUENCE)?;
-    let (algorithm, _) = element(rest, SEQUENCE)?;
-    content(element(content(algorithm)?, OBJECT_IDENTIFIER)?.0)
-}
-
-/// The parts of a certificate that matter here.
-struct Fields<'a> {
-    issuer: &'a [u8],
-    subject: &'a [u8],
-    #[cfg_attr(not(feature = "native-tls"), allow(dead_code))]
+/// The parts of a certificate that matter here, as they are encoded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    pub(crate) serial: &'a [u8],
+    /// The algorithm of the issuer's signature, as the signed part names it.
+    #[cfg_attr(not(any(feature = "rustls", feature = "native-tls")), allow(dead_code))]
+    pub(crate) signature: &'a [u8],
+    pub(crate) issuer: &'a [u8],
     validity: &'a [u8],
+    pub(crate) subject: &'a [u8],
+    pub(crate) key: &'a [u8],
     /// What follows the key.
-    #[cfg_attr(not(feature = "native-tls"), allow(dead_code))]
     rest: &'a [u8],
 }
 
-fn fields(certificate: &[u8]) -> Option<Fields<'_>> {
+/// The parts of a certificate; none if it is not one.
+pub(crate) fn fields(certificate: &[u8]) -> Option<Fields<'_>> {
     const VERSION: u8 = 0xa0;
 
     let (whole, rest) = element(certificate, SEQUENCE)?;
@@ -43,17 +42,17 @@ fn fields(certificate: &[u8]) -> Option<Fields<'_>> {
     if let Some((_, after_version)) = element(rest, VERSION) {
         rest = after_version;
     }
-    let (_serial, rest) = element(rest, INTEGER)?;
-    let (_signature, rest) = element(rest, SEQUENCE)?;
+    let (serial, rest) = element(rest, INTEGER)?;
+    let (signature, rest) = element(rest, SEQUENCE)?;
     let (issuer, rest) = element(rest, SEQUENCE)?;
     let (validity, rest) = element(rest, SEQUENCE)?;
     let (subject, rest) = element(rest, SEQUENCE)?;
-    let (_key, rest) = element(rest, SEQUENCE)?;
-    Some(Fields { issuer, subject, validity, rest })
+    let (key, rest) = element(rest, SEQUENCE)?;
+    Some(Fields { serial, signature, issuer, validity, subject, key, rest })
 }
 
 /// The first element of `input`, header included, if it has this tag; and what follows it.
-pub(super) fn element(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub(crate) fn element(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     if input.first() != Some(&tag) {
         return None;
     }
@@ -61,7 +60,7 @@ pub(super) fn element(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     input.split_at_checked(header.checked_add(length)?)
 }
 
-pub(super) fn content(element: &[u8]) -> Option<&[u8]> {
+pub(crate) fn content(element: &[u8]) -> Option<&[u8]> {
     let (header, _) = header(element)?;
     element.get(header..)
 }
@@ -84,53 +83,77 @@ fn header(input: &[u8]) -> Option<(usize, usize)> {
 }
 
 /// First and last second of a certificate, since 1970; none if they cannot be read.
-#[cfg(feature = "native-tls")]
-pub(super) fn validity(certificate: &[u8]) -> Option<(i64, i64)> {
+pub(crate) fn validity(certificate: &[u8]) -> Option<(i64, i64)> {
     let (first, rest) = time(content(fields(certificate)?.validity)?)?;
     let (last, rest) = time(rest)?;
     rest.is_empty().then_some((first, last))
 }
 
-/// The value of the extension `subjectAltName`, empty if there is none; no value if the extensions cannot be read, or if
-/// there are two of it.
-#[cfg(feature = "native-tls")]
-pub(super) fn alternative_names(certificate: &[u8]) -> Option<&[u8]> {
-    const OCTET_STRING: u8 = 0x04;
+/// An extension of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extension<'a> {
+    /// The content of its object identifier.
+    pub(crate) id: &'a [u8],
+    pub(crate) critical: bool,
+    /// What its octets hold.
+    pub(crate) value: &'a [u8],
+}
+
+/// All extensions in their order; none if they cannot be read.
+pub(crate) fn extensions(certificate: &[u8]) -> Option<Vec<Extension<'_>>> {
     const EXTENSIONS: u8 = 0xa3;
-    const SUBJECT_ALT_NAME: &[u8] = &[0x06, 3, 0x55, 0x1d, 17];
 
     let mut rest = fields(certificate)?.rest;
     // Two identifiers that nobody uses any more.
     for unique_id in [0x81, 0x82] {
         rest = element(rest, unique_id).map_or(rest, |(_, rest)| rest);
     }
+    let mut found = Vec::new();
     if rest.is_empty() {
-        return Some(rest);
+        return Some(found);
     }
     let (extensions, rest) = element(rest, EXTENSIONS)?;
     let (list, after) = element(content(extensions)?, SEQUENCE)?;
     if !rest.is_empty() || !after.is_empty() {
         return None;
     }
-    let (mut list, mut found) = (content(list)?, None);
+    let mut list = content(list)?;
     while !list.is_empty() {
-        let (extension, others) = element(list, SEQUENCE)?;
+        let (each, others) = element(list, SEQUENCE)?;
         list = others;
-        let Some(mut value) = content(extension)?.strip_prefix(SUBJECT_ALT_NAME) else { continue };
-        // Critical or not.
-        value = element(value, 0x01).map_or(value, |(_, value)| value);
-        let (octets, after) = element(value, OCTET_STRING)?;
-        let (names, end) = element(content(octets)?, SEQUENCE)?;
-        if !after.is_empty() || !end.is_empty() || found.is_some() {
+        found.push(extension(content(each)?)?);
+    }
+    Some(found)
+}
+
+fn extension(input: &[u8]) -> Option<Extension<'_>> {
+    let (id, rest) = element(input, OBJECT_IDENTIFIER)?;
+    let (critical, rest) = element(rest, BOOLEAN).map_or((None, rest), |(critical, rest)| (Some(critical), rest));
+    let (octets, after) = element(rest, OCTET_STRING)?;
+    let critical = critical.and_then(content).is_some_and(|value| value != [0]);
+    after.is_empty().then_some(Extension { id: content(id)?, critical, value: content(octets)? })
+}
+
+/// The content of the one extension of this kind, which must be a sequence: empty if there is none; no value if the
+/// extensions cannot be read, or if there are two of it.
+pub(crate) fn extension_sequence<'a>(certificate: &'a [u8], id: &[u8]) -> Option<&'a [u8]> {
+    let mut found = None;
+    for extension in extensions(certificate)?.into_iter().filter(|extension| extension.id == id) {
+        let (sequence, end) = element(extension.value, SEQUENCE)?;
+        if !end.is_empty() || found.is_some() {
             return None;
         }
-        found = content(names);
+        found = content(sequence);
     }
     Some(found.unwrap_or_default())
 }
 
+/// The content of the extension `subjectAltName`, as [`extension_sequence`] gives it.
+pub(crate) fn alternative_names(certificate: &[u8]) -> Option<&[u8]> {
+    extension_sequence(certificate, &[0x55, 0x1d, 17])
+}
+
 /// `UTCTime` or `GeneralizedTime` as RFC 5280 4.1.2.5 wants them, in seconds since 1970.
-#[cfg(feature = "native-tls")]
 fn time(input: &[u8]) -> Option<(i64, &[u8])> {
     const UTC_TIME: u8 = 0x17;
     const GENERALIZED_TIME: u8 = 0x18;
@@ -158,7 +181,6 @@ fn time(input: &[u8]) -> Option<(i64, &[u8])> {
 }
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar. Years start in March here, so that the leap day comes last.
-#[cfg(feature = "native-tls")]
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
@@ -212,7 +234,6 @@ mod tests {
             }
         }
     }
-    #[cfg(feature = "native-tls")]
     #[test]
     fn reads_dates_and_alternative_names() {
         let mut params = rcgen::CertificateParams::new(["mail.test".to_owned()]).unwrap();
@@ -231,7 +252,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "native-tls")]
     #[test]
     fn times_are_what_rfc_5280_says() {
         let utc = |text: &str| time(&[&[0x17, text.len() as u8], text.as_bytes()].concat()).map(|(time, _)| time);

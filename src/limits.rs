@@ -24,7 +24,8 @@ pub struct Limits {
     pub value_literal: usize,
     /// Bytes collected in memory for one answer: 64 MiB. Streaming has no such limit.
     pub collected: usize,
-    /// Nested parentheses in an IMAP response: 64. A message nested so deep is an attack.
+    /// Parts within parts in an IMAP body structure: 64. A message nested deeper is an attack; its structure stays raw, and
+    /// the client stays open.
     pub nesting: usize,
     /// Tokens in an IMAP response: 1 000 000.
     pub tokens: usize,

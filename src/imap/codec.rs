@@ -83,7 +83,10 @@ impl ResponseFramer {
         }
         match &self.tag {
             Some(tag) if **tag == *first => Ok(Kind::Tagged),
-            Some(_) => Err(Flaw::Malformed("a reply with the tag of no command that is on its way")),
+            Some(_) if is_reply(line) => Err(Flaw::Malformed("a reply with the tag of no command that is on its way")),
+            // (Exchange, MailKit #115) A response code that stands alone; or the rest of a string with a line end in it,
+            // whose literals are none of ours to read as lines.
+            Some(_) => Ok(Kind::Fetch),
             None => Err(Flaw::Malformed("neither a greeting nor untagged data, and no command waits for a reply")),
         }
     }
@@ -128,6 +131,12 @@ impl Framer for ResponseFramer {
     }
 }
 
+/// True for `A1 OK` and the like: a reply, whatever its tag, or even without one.
+fn is_reply(line: &[u8]) -> bool {
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    words.by_ref().take(2).any(|word| Condition::parse(word).is_some())
+}
+
 /// The announcement of a literal at the end of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Marker {
@@ -161,7 +170,12 @@ fn is_section(before: &[u8]) -> bool {
     let Some(open) = memchr::memrchr(b'[', section) else { return true };
     let name = section.get(..open).unwrap_or_default();
     let name = name.rsplit(|&byte| matches!(byte, b' ' | b'(')).next().unwrap_or_default();
-    name.eq_ignore_ascii_case(b"BODY") || name.eq_ignore_ascii_case(b"BINARY")
+    is_section_name(name)
+}
+
+/// What stands before the bracket of a message section. Some servers answer with the name of the request.
+pub(super) fn is_section_name(name: &[u8]) -> bool {
+    [&b"BODY"[..], b"BINARY", b"BODY.PEEK", b"BINARY.PEEK"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// `BODY[` of `BODY[]<0>`.

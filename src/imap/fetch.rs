@@ -8,7 +8,7 @@ use super::codec::fetch;
 use super::exchange::Step;
 use super::items::{Found, Kind};
 use super::line::Line;
-use super::section::{Flags, Item, Section, Source};
+use super::section::{Item, Section, Source};
 use super::tokens::unescape;
 use super::{Imap, SequenceSet};
 use crate::wire::{Part, Wire};
@@ -152,6 +152,8 @@ struct State {
     at: usize,
     /// How many tokens the message may still have.
     tokens: usize,
+    /// How deep its structure may be nested.
+    nesting: usize,
     /// A section's name, and what was quoted of it: kept here, to be lent.
     name: String,
     held: Vec<u8>,
@@ -188,7 +190,7 @@ impl Fetch<'_> {
 
 impl State {
     fn new(command: &'static str) -> Self {
-        Self { command, place: Place::LastFrame, at: 0, tokens: 0, name: String::new(), held: Vec::new() }
+        Self { command, place: Place::LastFrame, at: 0, tokens: 0, nesting: 0, name: String::new(), held: Vec::new() }
     }
 
     fn next_message(&mut self, imap: &mut Imap, wire: &mut Wire) -> Result<Option<u32>> {
@@ -207,7 +209,7 @@ impl State {
             if let Some((number, at)) = fetch(wire.frame()) {
                 self.at = at;
                 self.place = Place::before(part);
-                self.tokens = wire.limits().tokens;
+                (self.tokens, self.nesting) = (wire.limits().tokens, wire.limits().nesting);
                 return Ok(Some(number));
             }
             match imap.response(wire)? {
@@ -279,6 +281,7 @@ impl Message<'_> {
             let source = Source::Stream(self.client.body());
             return Ok(Some(Item::Section(Section { name: &state.name, size, source })));
         }
+        let nesting = state.nesting;
         let frame = self.client.frame();
         let at = |range: Range<usize>| frame.get(range).unwrap_or_default();
         let section = |size, source| Item::Section(Section { name: &state.name, size, source });
@@ -287,7 +290,7 @@ impl Message<'_> {
             Item::Other { name, raw: super::codec::trim(at(range)) }
         };
         Ok(Some(match found.kind {
-            Kind::Nil => section(0, Source::Nil),
+            Kind::Nil | Kind::Stream(_) => section(0, Source::Nil),
             Kind::Held(range) => section(range.len() as u64, Source::Held(at(range))),
             Kind::Quoted(range) => {
                 state.held.clear();
@@ -295,15 +298,12 @@ impl Message<'_> {
                 let size = state.held.len() as u64;
                 Item::Section(Section { name: &state.name, size, source: Source::Held(&state.held) })
             }
-            Kind::Uid(uid) => Item::Uid(uid),
-            Kind::Size(size) => Item::Size(size),
-            Kind::Flags(range) => Item::Flags(Flags(at(range))),
-            Kind::Date(range) => match std::str::from_utf8(at(range.clone())) {
-                Ok(date) => Item::InternalDate(date),
-                Err(_) => other(range),
-            },
+            Kind::Number(kind, number) => Item::numbered(kind, number),
+            Kind::Value(kind, range) => {
+                let raw = at(range.clone()).trim_ascii_start();
+                Item::valued(kind, raw, nesting).unwrap_or_else(|| other(range))
+            }
             Kind::Other(range) => other(range),
-            Kind::Stream(_) => section(0, Source::Nil),
         }))
     }
 }

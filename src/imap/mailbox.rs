@@ -86,7 +86,7 @@ impl ListEntry {
     pub(super) fn parse(rest: &[u8], names: Names, limits: &Limits) -> Result<Option<Self>, Flaw> {
         let mut tokens = Tokens::new(rest, 0, limits);
         let Some(Value::List(attributes)) = tokens.value()? else { return Ok(None) };
-        let Some(delimiter) = tokens.value()? else { return Ok(None) };
+        let Some(delimiter) = tokens.delimiter()? else { return Ok(None) };
         let delimiter = delimiter.text().and_then(|text| char::from_u32(u32::from(*text.first()?)));
         // An atom would end at a parenthesis, which some servers do not quote.
         let at = tokens.position();
@@ -124,6 +124,7 @@ mod tests {
             (r#"()  "."  INBOX.x"#, Some('.'), "INBOX.x"),
             (r#"(\Noselect) "\\" INBOX"#, Some('\\'), "INBOX"),
             (r#"(\Noselect) "\" INBOX"#, Some('\\'), "INBOX"),
+            (r#"() "\" "INBOX""#, Some('\\'), "INBOX"),
             ("() \"/\" {3}\r\na b", Some('/'), "a b"),
             (r#"() "/" x(1)"#, Some('/'), "x(1)"),
             (r#"(Marked) "/" "a" ("CHILDINFO" ("SUBSCRIBED"))"#, Some('/'), "a"),

@@ -4,11 +4,17 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 
-use super::tokens::words;
+use super::DateTime;
+use super::envelope::Envelope;
+use super::items::{Numbered, Valued};
+use super::names::Names;
+use super::structure::BodyStructure;
+use super::text::Text;
+use super::tokens::{string, strings, words};
 use crate::wire::Body;
 use crate::{Error, Result};
 
-/// What FETCH told of a message.
+/// What FETCH told of a message. Envelopes, structures and labels are read when they are asked for.
 #[non_exhaustive]
 pub enum Item<'a> {
     /// `UID`.
@@ -17,8 +23,28 @@ pub enum Item<'a> {
     Flags(Flags<'a>),
     /// `RFC822.SIZE`, in bytes.
     Size(u64),
-    /// `INTERNALDATE`, as it was sent: `17-Jul-1996 02:44:25 -0700`.
-    InternalDate(&'a str),
+    /// `INTERNALDATE`: when the server got the message.
+    InternalDate(DateTime),
+    /// `ENVELOPE`.
+    Envelope(Envelope<'a>),
+    /// `BODYSTRUCTURE`, and `BODY` without a section.
+    Structure(BodyStructure<'a>),
+    /// `MODSEQ`, RFC 7162.
+    ModSeq(u64),
+    /// `EMAILID`, RFC 8474: the same wherever the message is copied.
+    EmailId(Text<'a>),
+    /// `THREADID`, RFC 8474, if the message is in a thread.
+    ThreadId(Option<Text<'a>>),
+    /// `X-GM-MSGID`: Gmail's number of the message.
+    GmailMessageId(u64),
+    /// `X-GM-THRID`: Gmail's number of the thread.
+    GmailThreadId(u64),
+    /// `X-GM-LABELS`: Gmail's labels.
+    GmailLabels(Labels<'a>),
+    /// `PREVIEW`, RFC 8970: how the text begins, if the server knows.
+    Preview(Option<Text<'a>>),
+    /// `SAVEDATE`, RFC 8514: when the message came into this mailbox, if the server knows.
+    SaveDate(Option<DateTime>),
     /// The message or a part of it: `BODY[..]`, `BINARY[..]`, `RFC822`.
     Section(Section<'a>),
     /// Any other item, and one whose value is not what it should be.
@@ -30,13 +56,58 @@ pub enum Item<'a> {
     },
 }
 
+impl<'a> Item<'a> {
+    /// An item that is a number.
+    pub(super) fn numbered(kind: Numbered, number: u64) -> Self {
+        match kind {
+            // Those that do not fit were sorted out before.
+            Numbered::Uid => Self::Uid(u32::try_from(number).unwrap_or_default()),
+            Numbered::Size => Self::Size(number),
+            Numbered::ModSeq => Self::ModSeq(number),
+            Numbered::GmailMessage => Self::GmailMessageId(number),
+            Numbered::GmailThread => Self::GmailThreadId(number),
+        }
+    }
+
+    /// An item of its value as it was sent; none if that is not what it should be.
+    pub(super) fn valued(kind: Valued, raw: &'a [u8], nesting: usize) -> Option<Self> {
+        let nil = raw.eq_ignore_ascii_case(b"NIL");
+        // Ids stand in parentheses.
+        let id = || strings(raw).next().or_else(|| string(raw));
+        Some(match kind {
+            Valued::Flags => Self::Flags(Flags(raw)),
+            Valued::Date => Self::InternalDate(DateTime::parse(string(raw)?.as_bytes())?),
+            Valued::Envelope => Self::Envelope(Envelope::parse(raw)?),
+            Valued::Structure => Self::Structure(BodyStructure::nested(raw, nesting)?),
+            Valued::EmailId => Self::EmailId(id()?),
+            Valued::ThreadId if nil => Self::ThreadId(None),
+            Valued::ThreadId => Self::ThreadId(Some(id()?)),
+            Valued::Labels => Self::GmailLabels(Labels(raw)),
+            Valued::Preview if nil => Self::Preview(None),
+            Valued::Preview => Self::Preview(Some(string(raw)?)),
+            Valued::SaveDate if nil => Self::SaveDate(None),
+            Valued::SaveDate => Self::SaveDate(Some(DateTime::parse(string(raw)?.as_bytes())?)),
+        })
+    }
+}
+
 impl fmt::Debug for Item<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Uid(uid) => write!(f, "Uid({uid})"),
             Self::Flags(flags) => f.debug_tuple("Flags").field(flags).finish(),
             Self::Size(size) => write!(f, "Size({size})"),
-            Self::InternalDate(date) => f.debug_tuple("InternalDate").field(date).finish(),
+            Self::InternalDate(date) => write!(f, "InternalDate({date})"),
+            Self::Envelope(envelope) => envelope.fmt(f),
+            Self::Structure(structure) => f.debug_tuple("Structure").field(structure).finish(),
+            Self::ModSeq(number) => write!(f, "ModSeq({number})"),
+            Self::EmailId(id) => f.debug_tuple("EmailId").field(id).finish(),
+            Self::ThreadId(id) => f.debug_tuple("ThreadId").field(id).finish(),
+            Self::GmailMessageId(number) => write!(f, "GmailMessageId({number})"),
+            Self::GmailThreadId(number) => write!(f, "GmailThreadId({number})"),
+            Self::GmailLabels(labels) => f.debug_tuple("GmailLabels").field(labels).finish(),
+            Self::Preview(text) => f.debug_tuple("Preview").field(text).finish(),
+            Self::SaveDate(date) => f.debug_tuple("SaveDate").field(date).finish(),
             Self::Section(section) => section.fmt(f),
             Self::Other { name, raw } => {
                 let raw = String::from_utf8_lossy(raw);
@@ -63,6 +134,29 @@ impl<'a> Flags<'a> {
 }
 
 impl fmt::Debug for Flags<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Gmail's labels of a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Labels<'a>(&'a [u8]);
+
+impl<'a> Labels<'a> {
+    /// Their names, in the server's order. As those of mailboxes, they come in modified UTF-7; one that does not decode is
+    /// shown as it was sent.
+    pub fn iter(&self) -> impl Iterator<Item = String> + use<'a> {
+        strings(self.0).map(|label| Names::Utf7.decode(label.as_bytes()).unwrap_or_else(|| label.to_string()))
+    }
+
+    /// Their names, as they were sent.
+    pub fn raw(&self) -> impl Iterator<Item = Text<'a>> + use<'a> {
+        strings(self.0)
+    }
+}
+
+impl fmt::Debug for Labels<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use memchr::memchr3;
 
 use super::codec::number;
+use super::text::Text;
 use crate::Limits;
 use crate::wire::Flaw;
 
@@ -38,27 +39,40 @@ pub(super) enum Value<'a> {
     Broken(&'a [u8]),
 }
 
+/// Where in its bytes a value is, with its quotes, parentheses or announcement.
+pub(super) type Span = (u32, u32);
+
 /// Goes over a frame.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tokens<'a> {
     bytes: &'a [u8],
     at: usize,
-    depth: usize,
     left: usize,
-    nesting: usize,
     most: usize,
 }
+
+const NO_END: Flaw = Flaw::Malformed("a value without an end");
 
 impl<'a> Tokens<'a> {
     /// Starts at the byte `at`.
     pub(super) fn new(bytes: &'a [u8], at: usize, limits: &Limits) -> Self {
-        let (nesting, most) = (limits.nesting, limits.tokens);
-        Self { bytes, at, depth: 0, left: most, nesting, most }
+        Self { bytes, at, left: limits.tokens, most: limits.tokens }
+    }
+
+    /// Goes over what is in a list that was read before; none if this is no list.
+    pub(super) fn inside(list: &'a [u8]) -> Option<Self> {
+        let inside = list.first() == Some(&b'(');
+        inside.then_some(Self { bytes: list, at: 1, left: usize::MAX, most: usize::MAX })
     }
 
     /// Where the next token begins, or a blank before it.
     pub(super) fn position(&self) -> usize {
         self.at
+    }
+
+    /// All that it goes over.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     fn rest(&self) -> &'a [u8] {
@@ -76,23 +90,23 @@ impl<'a> Tokens<'a> {
         self.at += blanks;
     }
 
+    /// What the next token begins with.
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        self.skip_blanks();
+        self.rest().first().copied()
+    }
+
     /// The next token; none at the end.
     pub(super) fn next(&mut self) -> Result<Option<Token<'a>>, Flaw> {
-        self.skip_blanks();
-        let Some(&first) = self.rest().first() else { return Ok(None) };
+        let Some(first) = self.peek() else { return Ok(None) };
         self.left = self.left.checked_sub(1).ok_or(Flaw::TooMuch { what: "tokens", max: self.most as u64 })?;
         Ok(Some(match first {
             b'(' => {
                 self.at += 1;
-                self.depth += 1;
-                if self.depth > self.nesting {
-                    return Err(Flaw::TooMuch { what: "nested parentheses", max: self.nesting as u64 });
-                }
                 Token::Open
             }
             b')' => {
                 self.at += 1;
-                self.depth = self.depth.saturating_sub(1);
                 Token::Close
             }
             b'"' => self.quoted(),
@@ -158,15 +172,54 @@ impl<'a> Tokens<'a> {
         }))
     }
 
+    /// What separates the levels of names: one character, quoted, or NIL. Some servers (Exchange) do not escape a
+    /// backslash, so that the string seems to go on.
+    pub(super) fn delimiter(&mut self) -> Result<Option<Value<'a>>, Flaw> {
+        self.skip_blanks();
+        let bare = self.rest().strip_prefix(b"\"\\\"").is_some_and(|after| after.first() != Some(&b'"'));
+        if bare { Ok(Some(Value::Quoted(self.take(3).get(1..2).unwrap_or_default()))) } else { self.value() }
+    }
+
     fn list(&mut self, start: usize) -> Result<Value<'a>, Flaw> {
-        let outside = self.depth - 1;
-        while self.depth > outside {
-            if matches!(self.next()?, None | Some(Token::Streamed(_) | Token::Unclosed(_))) {
-                self.at = self.bytes.len();
-                return Ok(Value::Broken(self.bytes.get(start..).unwrap_or_default()));
+        let closed = self.skip_list()?;
+        if !closed {
+            self.at = self.bytes.len();
+        }
+        let bytes = self.bytes.get(start..self.at).unwrap_or_default();
+        Ok(if closed { Value::List(bytes) } else { Value::Broken(bytes) })
+    }
+
+    /// Goes behind the parenthesis that closes the list whose first was read; false if there is none.
+    fn skip_list(&mut self) -> Result<bool, Flaw> {
+        let mut depth = 1;
+        while let Some(token) = self.next()? {
+            match token {
+                Token::Open => depth += 1,
+                Token::Close => depth -= 1,
+                Token::Streamed(_) | Token::Unclosed(_) => return Ok(false),
+                _ => {}
+            }
+            if depth == 0 {
+                return Ok(true);
             }
         }
-        Ok(Value::List(self.bytes.get(start..self.at).unwrap_or_default()))
+        Ok(false)
+    }
+
+    /// Where the next value is, whole; none at the parenthesis that closes the list around it, behind which it goes.
+    pub(super) fn span(&mut self) -> Result<Option<Span>, Flaw> {
+        self.skip_blanks();
+        let start = self.at;
+        match self.next()? {
+            Some(Token::Close) => return Ok(None),
+            Some(Token::Open) if !self.skip_list()? => return Err(NO_END),
+            None | Some(Token::Streamed(_) | Token::Unclosed(_)) => return Err(NO_END),
+            _ => {}
+        }
+        match (u32::try_from(start), u32::try_from(self.at)) {
+            (Ok(start), Ok(end)) => Ok(Some((start, end))),
+            _ => Err(NO_END),
+        }
     }
 
     /// Where in the frame the value is that was read last.
@@ -181,9 +234,12 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The name of a FETCH item: an atom whose brackets may hold blanks, lists and strings. None at the end of the list.
+    /// The name of a FETCH item: an atom whose brackets may hold blanks, lists and strings. None at the end of the frame;
+    /// parentheses before a name mean nothing, since Domino puts some around single items.
     pub(super) fn item_name(&mut self) -> Result<Option<&'a [u8]>, Flaw> {
-        self.skip_blanks();
+        while let Some(b'(' | b')') = self.peek() {
+            self.at += 1;
+        }
         let start = self.at;
         let end = self.rest().iter().position(|byte| matches!(byte, b' ' | b'(' | b')' | b'[' | b'\r' | b'\n'));
         self.at += end.unwrap_or(self.rest().len());
@@ -236,12 +292,45 @@ impl<'a> Value<'a> {
         }
     }
 
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self, Self::List(_))
+    }
+
+    /// A number, or the only one in a list, as mod-sequences have it.
     pub(super) fn number(&self) -> Option<u64> {
         match self {
             Self::Atom(digits) => number(digits),
+            Self::List(list) => number(list.strip_prefix(b"(").and_then(|list| list.strip_suffix(b")"))?.trim_ascii()),
             _ => None,
         }
     }
+}
+
+/// The bytes of a value that was found in `bytes`.
+pub(super) fn slice(bytes: &[u8], span: Span) -> &[u8] {
+    bytes.get(span.0 as usize..span.1 as usize).unwrap_or_default()
+}
+
+/// The text of a value as it was sent; none for NIL, a list, and nothing.
+pub(super) fn string(raw: &[u8]) -> Option<Text<'_>> {
+    let quoted = raw.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    let text = match (quoted, raw.first()?) {
+        (Some(inside), _) => unescape(inside),
+        (None, b'(') => return None,
+        (None, _) => match announced(raw) {
+            Some((line, _)) => Cow::Borrowed(raw.get(line..).unwrap_or_default()),
+            None if raw.eq_ignore_ascii_case(b"NIL") => return None,
+            None => Cow::Borrowed(raw),
+        },
+    };
+    Some(Text(text))
+}
+
+/// The strings and atoms of a list.
+pub(super) fn strings(list: &[u8]) -> impl Iterator<Item = Text<'_>> {
+    let mut tokens = Tokens::inside(list);
+    let next = move || tokens.as_mut()?.span().ok().flatten().map(|span| slice(list, span));
+    std::iter::from_fn(next).filter_map(string)
 }
 
 /// The length of the line that announces a literal at the start of `rest`, and its size.

@@ -12,7 +12,7 @@ use crate::{rejected, session, session_of, told};
 fn fetch_gives_items_in_wire_order() {
     let script = "C: A1 FETCH 1:* (UID FLAGS BODY.PEEK[])\nS: * 1 FETCH (UID 5 BODY[] {12}\nS- Hello\\r\\nA1 OK FLAGS (\\\\Seen)\
                   RFC822.SIZE 12)\\r\\n\nS: * 8 EXISTS\nS: * 2 FETCH (BODY[1]<0> NIL BODY[2] \"a\\\\\"b\" BODY[TEXT] {0}\n\
-                  S:  BODY[3] \"\" INTERNALDATE \"d\" ENVELOPE (\"x\" {3}\nS: y(z NIL) UID 6)\nS: * 3 FETCH ()\nS: A1 OK\n\
+                  S:  BODY[3] \"\" INTERNALDATE \"d\" X-LIST (\"x\" {3}\nS: y(z NIL) UID 6)\nS: * 3 FETCH ()\nS: A1 OK\n\
                   C: A2 NOOP\nS: A2 OK";
     session(script, |mut client| {
         let told = told(&mut client, "*:1", "(UID FLAGS BODY.PEEK[])").unwrap();
@@ -29,8 +29,8 @@ fn fetch_gives_items_in_wire_order() {
                 "BODY[2] 3 a\"b",
                 "BODY[TEXT] 0 ",
                 "BODY[3] 0 ",
-                "InternalDate(\"d\")",
-                "ENVELOPE: (\"x\" {3}\r\ny(z NIL)",
+                "INTERNALDATE: \"d\"",
+                "X-LIST: (\"x\" {3}\r\ny(z NIL)",
                 "Uid(6)",
                 "message 3",
             ]
@@ -208,6 +208,10 @@ fn quirks_cost_no_connection() {
         "* FLAGS",
         "* FLAGS NIL",
         "* {1}\\r\\nx",
+        "[COPYUID 5 31 6]",
+        "* 1 FETCH (ENVELOPE (NIL \"two\\r\\nlines\" NIL) BODY[] {9}\\r\\nA1 OK\\r\\n\\r\\n)",
+        "* 1 FETCH (UID 14935 (ENVELOPE (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)) BODYSTRUCTURE (\"TEXT\" \"PLAIN\" NIL))",
+        "* 1 FETCH (UID 3016 BODY[2.MIME] {3}\\r\\nA: \\x20BODY[2] )",
         "* 1 FETCH (RFC822.SIZE 18446744073709551616 INTERNALDATE \" 1-Jan-70\")",
     ] {
         let script = format!(

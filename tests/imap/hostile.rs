@@ -136,8 +136,6 @@ fn rule_6_limits_hold_while_reading() {
     assert_eq!(limited(vec![b'x'; (1 << 20) + 1]), ("bytes in a line", 1 << 20));
     assert_eq!(limited(b"* 1 FETCH (X {4294967295}\r\nabc".to_vec()), ("bytes in a literal", 65_536));
     assert_eq!(limited(b"* X {18446744073709551616}\r\nabc".to_vec()), ("bytes in a literal", 65_536));
-    let nested = [b"* 1 FETCH (X ", "(".repeat(10_000).as_bytes(), b"\r\n"].concat();
-    assert_eq!(limited(nested), ("nested parentheses", 64));
     let many = [b"* CAPABILITY", " x".repeat(1_001).as_bytes(), b"\r\n"].concat();
     assert_eq!(limited(many), ("capabilities", 1_000));
     let mut limits = Limits::default();
@@ -145,12 +143,34 @@ fn rule_6_limits_hold_while_reading() {
     let small = Connector::new().limits(limits);
     let literals = ["* 1 FETCH (X (", &"{1}\r\na ".repeat(1_000), "))\r\n"].concat();
     assert_eq!(fail(small.clone(), literals.into_bytes(), &read), ("bytes in an answer", 1_000));
+    let mut limits = Limits::default();
+    limits.tokens = 1_000;
+    let tokens = ["* 1 FETCH (X (", &"a ".repeat(1_000), "))\r\n"].concat();
+    assert_eq!(fail(Connector::new().limits(limits), tokens.into_bytes(), &read), ("tokens", 1_000));
     let body = [b"* 1 FETCH (BODY[] {5000}\r\n".to_vec(), vec![b'x'; 5_000]].concat();
     assert_eq!(fail(small.clone(), body, &read), ("bytes of a body in memory", 1_000));
     // News without end are the answer of no command.
     let script = Script::new().server("* OK\r\n").client("A1 NOOP\r\n").server("* 1 EXISTS\r\n".repeat(100)).stall();
     let error = open_with(small, Imap::new(), script, Security::Plain).0.unwrap().noop().unwrap_err();
     assert!(matches!(error, Error::Limit(limit) if limit.max == 1_000));
+}
+
+/// Nesting is a number: what is nested too deep for a structure stays raw, and costs nothing but itself.
+#[test]
+fn rule_12_nesting_costs_a_value_at_most() {
+    let deep = format!("{}{}", "(".repeat(10_000), ")".repeat(10_000));
+    let script = format!(
+        "C: A1 FETCH 1 ALL\nS: * 1 FETCH (X {deep} BODYSTRUCTURE {deep} ENVELOPE {deep} UID 7)\nS: * 2 FETCH (X {})\nS: A1 OK",
+        "(".repeat(10_000)
+    );
+    session(&script, |mut client| {
+        let told = told(&mut client, "1", "ALL").unwrap();
+        assert_eq!(told[1], format!("X: {deep}"));
+        assert_eq!(told[2], format!("BODYSTRUCTURE: {deep}"));
+        assert!(told[3].starts_with("Envelope { date: None"));
+        assert_eq!(told[4..6], ["Uid(7)", "message 2"]);
+        assert_eq!(told[6], format!("X: {})", "(".repeat(10_000)));
+    });
 }
 
 /// A quadratic reader takes hours here.

@@ -51,6 +51,12 @@ fn responses_end_where_they_end() {
         ("+ go\r\nA7 OK\r\n", &["+ go\\r\\n", "last: A7 OK\\r\\n"]),
         ("+\r\nA7 OK\r\n", &["+\\r\\n", "last: A7 OK\\r\\n"]),
         ("\r\nA7 OK\r\n", &["\\r\\n", "last: A7 OK\\r\\n"]),
+        // (Exchange) What is no response at all.
+        ("[COPYUID 5 3 6]\r\nA7 OK\r\n", &["[COPYUID 5 3 6]\\r\\n", "last: A7 OK\\r\\n"]),
+        (
+            "* 1 FETCH (X \"a\r\nb\" BODY[] {7}\r\nA7 OK\r\n)\r\nA7 OK\r\n",
+            &["* 1 FETCH (X \"a\\r\\n", "body 7: b\" BODY[] {7}\\r\\n", ")\\r\\n", "last: A7 OK\\r\\n"],
+        ),
         // Literals of values.
         ("* LIST () \"/\" {3}\r\na\nb\r\nA7 OK\r\n", &["* LIST () \"/\" {3}\\r\\na\\nb\\r\\n", "last: A7 OK\\r\\n"]),
         (
@@ -113,7 +119,7 @@ fn responses_end_where_they_end() {
 #[test]
 fn rule_7_a_tag_ends_only_its_own_command() {
     for bytes in
-        ["A6 OK\r\n", "a7 OK\r\n", "A70 OK\r\n", "A07 OK\r\n", "OK\r\n", "220 hi\r\n", "A7\tOK\r\n", "*A7 OK\r\n"]
+        ["A6 OK\r\n", "a7 OK\r\n", "A70 OK\r\n", "A07 OK\r\n", "OK\r\n", "A7\tOK\r\n", "*A7 OK\r\n", "x  bad y\r\n"]
     {
         assert!(matches!(answer(bytes), Err(Flaw::Malformed(_))), "{bytes:?}");
     }

@@ -216,7 +216,9 @@ impl<'a> Response<'a> {
         match first {
             b"" => Self::Blank,
             b"*" => Self::Untagged(Untagged::parse(frame, rest)),
-            _ => Self::Tagged(Status::parse(rest)),
+            [b'A', digits @ ..] if number(digits).is_some() => Self::Tagged(Status::parse(rest)),
+            // No response at all, which the framer has let through: nothing that is known.
+            _ => Self::Untagged(Untagged { whole: frame, number: None, name: b"", rest: b"" }),
         }
     }
 }

@@ -69,7 +69,7 @@ impl Kind {
         match value {
             // Whatever its name: what follows the frame must be read or skipped.
             Value::Streamed(size) => return Self::Stream(*size),
-            Value::Broken(_) => return Self::Other(spot),
+            Value::Broken(_) => return Self::Other(whole),
             _ => {}
         }
         if is_section(name) {
@@ -77,10 +77,10 @@ impl Kind {
                 Value::Literal(_) => Self::Held(spot),
                 Value::Quoted(_) => Self::Quoted(spot),
                 Value::Atom(nil) if nil.eq_ignore_ascii_case(b"NIL") => Self::Nil,
-                _ => Self::Other(spot),
+                _ => Self::Other(whole),
             };
         }
-        let number = |kind, number: Option<u64>| number.map_or(Self::Other(spot.clone()), |n| Self::Number(kind, n));
+        let number = |kind, number: Option<u64>| number.map_or(Self::Other(whole.clone()), |n| Self::Number(kind, n));
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         match () {
             () if is("UID") => number(Numbered::Uid, value.number().filter(|&uid| u32::try_from(uid).is_ok())),
@@ -97,7 +97,7 @@ impl Kind {
             () if is("X-GM-LABELS") && value.is_list() => Self::Value(Valued::Labels, whole),
             () if is("PREVIEW") => Self::Value(Valued::Preview, whole),
             () if is("SAVEDATE") => Self::Value(Valued::SaveDate, whole),
-            () => Self::Other(spot),
+            () => Self::Other(whole),
         }
     }
 }

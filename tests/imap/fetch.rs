@@ -2,11 +2,10 @@
 
 use std::io::Read;
 
+use mailconnect::Error;
 use mailconnect::imap::{Event, Item};
-use mailconnect::testing::Script;
-use mailconnect::{Connector, Error};
 
-use crate::{rejected, session, session_of, told};
+use crate::{rejected, session, told};
 
 #[test]
 fn fetch_gives_items_in_wire_order() {
@@ -172,61 +171,4 @@ fn fetch_to_writes_the_message_or_fails() {
         assert!(client.is_open());
         client.noop().unwrap();
     });
-}
-
-/// What kills other clients: each is survived by the commands around it.
-#[test]
-fn quirks_cost_no_connection() {
-    for quirk in [
-        "* NOOP",
-        "* ESEARCH (TAG \"A1\") UID ALL 1:3,5",
-        "* XLIST (\\\\Inbox) \"/\" \"INBOX\"",
-        "* LIST (\\\\Noselect) \"\\\\\" x",
-        "* STATUS INBOX (MESSAGES 1 MAILBOXID (x) )",
-        "* CAPABILITY  IDLE  AUTH=PLAIN ",
-        "* OK",
-        "* OK [",
-        "* OK [UIDNEXT]",
-        "* OK [COPYUID 1 1:4294967295 1:4294967295] x",
-        "* NO [X-\\xfc \"",
-        "* BAD",
-        "* OK Searched 91% of the mailbox",
-        "* \\xfc\\xfd",
-        "*",
-        "",
-        "* 1 FETCH (FLAGS (\\\\Seen ) UID 5 )",
-        "* 1 FETCH (ENVELOPE (\"\" \"a\"b\" NIL () ((NIL NIL \"x\" \"y\")) NIL NIL NIL NIL NIL))",
-        "* 1 FETCH (BODYSTRUCTURE (NIL \"MIXED\" NIL \"inline\" -1))",
-        "* 1 FETCH (X-GM-LABELS (\\\\Inbox \"a) MODSEQ (1) EMAILID (x) SAVEDATE NIL PREVIEW \"\\xfc\")",
-        "* 1 FETCH",
-        "* 1 FETCH UID",
-        "* 1 FETCH (UID",
-        "* 4294967296 EXISTS",
-        "* -1 EXISTS",
-        "* EXISTS",
-        "* SEARCH x",
-        "* FLAGS",
-        "* FLAGS NIL",
-        "* {1}\\r\\nx",
-        "[COPYUID 5 31 6]",
-        "* 1 FETCH (ENVELOPE (NIL \"two\\r\\nlines\" NIL) BODY[] {9}\\r\\nA1 OK\\r\\n\\r\\n)",
-        "* 1 FETCH (UID 14935 (ENVELOPE (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)) BODYSTRUCTURE (\"TEXT\" \"PLAIN\" NIL))",
-        "* 1 FETCH (UID 3016 BODY[2.MIME] {3}\\r\\nA: \\x20BODY[2] )",
-        "* 1 FETCH (RFC822.SIZE 18446744073709551616 INTERNALDATE \" 1-Jan-70\")",
-    ] {
-        let script = format!(
-            "C: A1 NOOP\nS: {quirk}\nS: A1 OK\nC: A2 FETCH 1 FLAGS\nS: {quirk}\nS: * 2 FETCH (UID 9)\nS: {quirk}\nS: A2 OK"
-        );
-        let script = Script::parse(&format!("S: * OK\n{script}")).unwrap();
-        session_of(&Connector::new(), script, |mut client| {
-            client.noop().unwrap();
-            let told = told(&mut client, "1", "FLAGS").unwrap();
-            let at = told.iter().position(|line| line == "message 2").unwrap();
-            assert_eq!(told[at + 1], "Uid(9)", "{quirk}");
-        });
-        // Lines that end in LF alone, too.
-        let bare = format!("{}\nA1 OK\n", quirk.replace("\\r\\n", "\\n"));
-        let script = Script::new().server("* OK\n").client("A1 NOOP\r\n").server(bare);
-        session_of(&Connector::new(), script, |mut client| client.noop().unwrap());
-    }
 }

@@ -5,6 +5,8 @@ mod hostile;
 mod login;
 mod mailboxes;
 mod opening;
+mod quirks;
+mod recorded;
 mod rig;
 
 use mailconnect::imap::{Imap, Item};

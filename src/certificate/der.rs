@@ -154,7 +154,7 @@ pub(crate) fn alternative_names(certificate: &[u8]) -> Option<&[u8]> {
 }
 
 /// `UTCTime` or `GeneralizedTime` as RFC 5280 4.1.2.5 wants them, in seconds since 1970.
-fn time(input: &[u8]) -> Option<(i64, &[u8])> {
+pub(crate) fn time(input: &[u8]) -> Option<(i64, &[u8])> {
     const UTC_TIME: u8 = 0x17;
     const GENERALIZED_TIME: u8 = 0x18;
 

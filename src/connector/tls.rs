@@ -1,5 +1,6 @@
 //! What a caller may choose about TLS.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Connector;
@@ -27,15 +28,17 @@ impl Connector {
     /// is set, so that it is never skipped. On native-tls a chain that the platform refuses is asked about on a second
     /// connection, see [`tls`](crate::tls).
     ///
+    /// For the usual cases there are ready functions in [`policy`](crate::tls::policy): pins, a self-signed certificate of
+    /// one host, a given set of errors.
+    ///
     /// ```
     /// use mailconnect::{Connector, tls::CertificateErrors};
-    /// let lenient = Connector::new().server_certificate_validate(|event| {
-    ///     // The box under the desk: its certificate is self-signed, and nothing else may be wrong. That no authority
-    ///     // vouches for it follows; native-tls calls it a CHAIN_ERROR too.
-    ///     let follows = CertificateErrors::UNKNOWN_ISSUER | CertificateErrors::CHAIN_ERROR;
-    ///     if event.host() == "mail.lan" && event.errors().without(follows) == CertificateErrors::SELF_SIGNED {
+    /// let connector = Connector::new().server_certificate_validate(|event| {
+    ///     // The old box under the desk: its certificate ran out, and nothing else may be wrong.
+    ///     if event.host() == "mail.lan" && event.errors() == CertificateErrors::EXPIRED {
     ///         event.is_valid = true;
     ///     }
+    ///     println!("{}:{}: {} ({})", event.host(), event.port(), event.certificate(), event.errors());
     /// });
     /// ```
     #[must_use]
@@ -62,6 +65,17 @@ impl Connector {
     /// [`Error::InvalidArgument`] with the line of what cannot be read, or if there is none in it.
     pub fn root_certificates_pem(mut self, pem: &[u8]) -> Result<Self> {
         Arc::make_mut(&mut self.settings).tls.add_roots_pem(pem)?;
+        Ok(self)
+    }
+
+    /// Trusts the root certificates of a PEM file too: [`root_certificates_pem`](Self::root_certificates_pem) of what is
+    /// in it now.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) with the file and the line of what cannot be read, or
+    /// if there is none in it.
+    pub fn root_certificates_file(mut self, path: impl AsRef<Path>) -> Result<Self> {
+        Arc::make_mut(&mut self.settings).tls.add_roots_file(path.as_ref())?;
         Ok(self)
     }
 

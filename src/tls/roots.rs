@@ -28,6 +28,11 @@ fn system() -> &'static System {
         if unusable > 0 {
             errors.push(format!("{unusable} certificates could not be parsed"));
         }
+        if store.is_empty() {
+            let set = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| std::env::var_os(name).map(|value| (name, value)));
+            let named = set.into_iter().flatten().map(|(name, value)| format!("{name} is {}", value.to_string_lossy()));
+            errors.extend(named);
+        }
         for error in &errors {
             log::debug!("system root certificates: {error}");
         }
@@ -84,6 +89,14 @@ impl Trust {
     /// True if the caller named this very certificate.
     pub(super) fn is_added(&self, der: &[u8]) -> bool {
         self.added.iter().any(|added| added == der)
+    }
+}
+
+#[cfg(test)]
+impl Trust {
+    /// As if what the caller added were the system's.
+    pub(super) fn as_the_systems(self) -> Self {
+        Self { added: Vec::new(), ..self }
     }
 }
 

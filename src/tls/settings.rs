@@ -1,6 +1,8 @@
 //! The caller's choices about TLS, and what is cached for them. It never opens a connection.
 
 use std::fmt;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 #[cfg(feature = "native-tls")]
@@ -69,12 +71,22 @@ impl TlsSettings {
 
     /// Trusts all certificates of a PEM text, or on an error none of them.
     pub(crate) fn add_roots_pem(&mut self, pem: &[u8]) -> Result<()> {
-        let parts = pem::certificates(pem).map_err(|reason| Error::invalid(ROOTS, reason))?;
+        self.add_roots(pem).map_err(|why| Error::invalid(ROOTS, why))
+    }
+
+    /// The same of a file, which errors name.
+    pub(crate) fn add_roots_file(&mut self, path: &Path) -> Result<()> {
+        let added = fs::read(path).map_err(|error| error.to_string()).and_then(|pem| self.add_roots(&pem));
+        added.map_err(|why| Error::invalid(ROOTS, format!("{}: {why}", path.display().to_string().escape_debug())))
+    }
+
+    fn add_roots(&mut self, pem: &[u8]) -> Result<(), String> {
+        let parts = pem::certificates(pem)?;
         if parts.is_empty() {
-            return Err(Error::invalid(ROOTS, "no PEM part `CERTIFICATE` in it"));
+            return Err("no PEM part `CERTIFICATE` in it".to_owned());
         }
         for part in &parts {
-            check_root(&part.der).map_err(|why| Error::invalid(ROOTS, format!("line {}: {why}", part.line)))?;
+            check_root(&part.der).map_err(|why| format!("line {}: {why}", part.line))?;
         }
         self.added_roots.extend(parts.into_iter().map(|part| part.der));
         self.detach();

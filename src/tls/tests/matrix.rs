@@ -1,6 +1,7 @@
 //! The certificates that are tried under TLS 1.2 and 1.3 on every back end, and what must come of each: one line each.
 //! (Those that take the openssl command to make or to serve are in `openssl.rs`.)
 
+use ::rustls::pki_types::CertificateDer;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
     KeyPair, KeyUsagePurpose, NameConstraints,
@@ -133,6 +134,13 @@ fn demanding(mut params: CertificateParams) -> CertificateParams {
 
 fn no_names(params: &mut CertificateParams) {
     params.subject_alt_names.clear();
+}
+
+/// The root that the good ones come from: one of the chains has it.
+#[cfg(feature = "rustls")]
+pub(super) fn root_of(cases: &[Case]) -> CertificateDer<'static> {
+    let with_it = cases.iter().find(|case| case.name == "with the root too").unwrap();
+    with_it.identity.chain[1].clone()
 }
 
 /// The certificates, and settings that trust the root, the expired root and those called "added".

@@ -9,4 +9,6 @@ mod policies;
 mod rig;
 mod roots;
 mod stream;
+#[cfg(feature = "rustls")]
+mod suites;
 mod surgery;

@@ -32,6 +32,31 @@ fn bad_roots_are_refused_with_their_line_and_none_is_added() {
     assert!(matches!(error, Error::NoRootCertificates { .. }), "{error:?}");
 }
 
+#[test]
+fn a_bad_file_of_roots_is_named_with_its_line() {
+    let path = std::env::temp_dir().join(format!("mailconnect-bad-roots-{}.pem", std::process::id()));
+    let because = |pem: Option<&str>| {
+        if let Some(pem) = pem {
+            std::fs::write(&path, pem).unwrap();
+        }
+        let error = trusting(&[]).add_roots_file(&path).unwrap_err();
+        let _ = std::fs::remove_file(&path);
+        let Error::InvalidArgument(error) = error else { panic!("{error:?}") };
+        let start = format!("{}: ", path.display());
+        error.reason.strip_prefix(&*start).unwrap_or_else(|| panic!("{error}")).to_owned()
+    };
+    assert!(!because(None).is_empty());
+    assert_eq!(because(Some("")), "no PEM part `CERTIFICATE` in it");
+    let begin = "-----BEGIN CERTIFICATE-----\n";
+    assert_eq!(because(Some(&format!("\n\n{begin}"))), "line 3: a PEM part without its END");
+    assert!(because(Some(&format!("#\n{begin}*\n-----END CERTIFICATE-----"))).starts_with("line 2: not base64"));
+    assert_eq!(because(Some(&format!("{begin}MAA=\n-----END CERTIFICATE-----"))), "line 1: not a certificate");
+    std::fs::write(&path, Authority::root("Root").pem).unwrap();
+    let added = trusting(&[]).add_roots_file(&path);
+    std::fs::remove_file(&path).unwrap();
+    added.unwrap();
+}
+
 /// OpenSSL has its own ideas of what these variables mean, so they are only rustls'.
 #[cfg(feature = "rustls")]
 mod system {
@@ -73,6 +98,10 @@ mod system {
     fn no_system_roots_is_an_error_that_says_why() {
         let output = run("nothing", "SSL_CERT_FILE", "absent.pem");
         assert!(output.contains("result: no root certificates") && output.contains("absent.pem"), "{output}");
+        assert!(output.contains("ca-certificates") && output.contains("SSL_CERT_FILE"), "{output}");
+        // rustls-native-certs does not mind an empty file.
+        let output = run("empty", "SSL_CERT_FILE", "empty.pem");
+        assert!(output.contains("result: no root certificates") && output.contains("empty.pem"), "{output}");
     }
 
     /// Does nothing but in the child process.
@@ -83,6 +112,7 @@ mod system {
         let bad = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
         match what.as_str() {
             "file" => fs::write(std::env::var("SSL_CERT_FILE").unwrap(), format!("{bad}{}", root.pem)).unwrap(),
+            "empty" => fs::write(std::env::var("SSL_CERT_FILE").unwrap(), "# nothing\n").unwrap(),
             "directory" => {
                 // Named as c_rehash does: earlier versions of rustls-native-certs look at no others.
                 let directory = PathBuf::from(std::env::var("SSL_CERT_DIR").unwrap());

@@ -34,6 +34,7 @@ const FOREIGN: &[&str] = &[
     "base64",
     "bufstream",
     "log",
+    "mail_parser",
     "md5",
     "memchr",
     "native_tls",

@@ -29,6 +29,9 @@ pub struct Body<'b> {
 
 enum Source<'b> {
     Bytes(&'b [u8]),
+    /// Bytes in two pieces.
+    #[cfg(feature = "message")]
+    Parts(std::io::Chain<&'b [u8], &'b [u8]>),
     Reader(Box<dyn BufRead + 'b>),
 }
 
@@ -36,6 +39,15 @@ impl<'b> Body<'b> {
     /// A message that is read while it is sent.
     pub fn reader(reader: impl Read + 'b) -> Self {
         Self { source: Source::Reader(Box::new(BufReader::with_capacity(BLOCK, reader))), size: None }
+    }
+
+    /// Bytes in two pieces, one of which may be empty.
+    #[cfg(feature = "message")]
+    pub(super) fn parts(first: &'b [u8], second: &'b [u8]) -> Self {
+        match second {
+            [] => Self::from(first),
+            second => Self { source: Source::Parts(first.chain(second)), size: None },
+        }
     }
 
     /// About how many octets a reader will give. The server is told before it gets the message, and refuses one that is
@@ -49,6 +61,8 @@ impl<'b> Body<'b> {
     pub(super) fn source(&mut self) -> &mut dyn BufRead {
         match &mut self.source {
             Source::Bytes(bytes) => bytes,
+            #[cfg(feature = "message")]
+            Source::Parts(parts) => parts,
             Source::Reader(reader) => reader,
         }
     }
@@ -56,12 +70,18 @@ impl<'b> Body<'b> {
     /// Refuses what can be refused before a byte was sent. Returns the size if it is known, RFC 1870: with the line ends
     /// that go out, without doubled dots.
     pub(super) fn check(&self, line_ends: LineEnds) -> Result<Option<u64>> {
-        match self.source {
-            Source::Bytes(bytes) => match line_ends.check(bytes) {
-                Ok(facts) => Ok(Some(facts.octets)),
-                Err(bad) => Err(Error::invalid("body", bad.to_string())),
-            },
-            Source::Reader(_) => Ok(self.size),
+        let facts = match &self.source {
+            Source::Bytes(bytes) => line_ends.check(bytes),
+            #[cfg(feature = "message")]
+            Source::Parts(parts) => {
+                let (first, second) = parts.get_ref();
+                line_ends.check_parts([*first, *second])
+            }
+            Source::Reader(_) => return Ok(self.size),
+        };
+        match facts {
+            Ok(facts) => Ok(Some(facts.octets)),
+            Err(bad) => Err(Error::invalid("body", bad.to_string())),
         }
     }
 }
@@ -98,8 +118,10 @@ impl<'b> From<&'b String> for Body<'b> {
 
 impl fmt::Debug for Body<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = match self.source {
+        let size = match &self.source {
             Source::Bytes(bytes) => Some(bytes.len() as u64),
+            #[cfg(feature = "message")]
+            Source::Parts(parts) => Some((parts.get_ref().0.len() + parts.get_ref().1.len()) as u64),
             Source::Reader(_) => self.size,
         };
         f.debug_struct("Body").field("size", &size).finish_non_exhaustive()

@@ -8,12 +8,16 @@ mod codec;
 mod commands;
 mod envelope;
 mod hello;
+#[cfg(feature = "message")]
+mod raw_message;
 mod send;
 
 pub use body::Body;
 pub use capabilities::Capabilities;
 pub use codec::{EnhancedCode, Reply, ReplyFramer};
 pub use envelope::Envelope;
+#[cfg(feature = "message")]
+pub use raw_message::RawMessage;
 pub use send::{Policy, SendOptions, SendReport};
 
 use crate::errors::StartTlsCause;

@@ -31,9 +31,16 @@ impl LineEnds {
     /// # Errors
     /// [`BadBody`] at the first octet that cannot be sent.
     pub fn check(self, body: &[u8]) -> Result<BodyFacts, BadBody> {
-        let mut stuffer = Stuffer::new(self);
-        let mut octets = Octets(0);
-        stuffer.feed(body, &mut octets)?;
+        self.check_parts([body])
+    }
+
+    /// As [`check`](Self::check), for a body in pieces.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_parts<'p>(self, parts: impl IntoIterator<Item = &'p [u8]>) -> Result<BodyFacts, BadBody> {
+        let (mut stuffer, mut octets) = (Stuffer::new(self), Octets(0));
+        parts.into_iter().try_for_each(|part| stuffer.feed(part, &mut octets))?;
         stuffer.end_last_line(&mut octets)?;
         Ok(BodyFacts { octets: octets.0, eight_bit: stuffer.eight_bit })
     }

@@ -253,6 +253,8 @@ fn rule_10_a_check_says_what_sending_does() {
         for line_ends in [LineEnds::Normalize, LineEnds::Strict] {
             let sent = stuff(&[&body], line_ends);
             let facts = line_ends.check(&body);
+            let cut = random(&mut seed) % (body.len() + 1);
+            assert_eq!(line_ends.check_parts([&body[..cut], &body[cut..]]), facts, "{body:?}");
             assert_eq!(facts.err(), sent.as_ref().err().copied(), "{body:?}");
             let octets = sent.ok().map(|wire| decode(&wire).unwrap().len() as u64);
             assert_eq!(facts.ok().map(|facts| facts.octets), octets, "{body:?}");

@@ -5,6 +5,7 @@ use super::Client;
 use crate::error::{Error, NoMechanism, Phase, Result};
 use crate::protocol::Protocol;
 use crate::sasl::{self, BindingPolicy, Choice, Mechanism};
+use crate::wire::Wire;
 
 /// So many characters of what a server gave as its reason are kept in an error.
 const DETAIL: usize = 512;
@@ -56,10 +57,7 @@ impl<P: Protocol> Client<P> {
                 }
             }
         }
-        let own = |wanted: &[String]| {
-            P::OWN_LOGIN.is_some_and(|own| wanted.iter().any(|name| name.eq_ignore_ascii_case(own)))
-        };
-        let result = if policy == BindingPolicy::OnRequest && wanted.as_deref().is_none_or(own) {
+        let result = if self.takes_own_login() {
             self.during(Phase::Login, |protocol, wire| protocol.login(wire, user, password))
         } else {
             Err(Error::unsupported("narrowed"))
@@ -102,8 +100,44 @@ impl<P: Protocol> Client<P> {
         self.run(mechanism, &offered)
     }
 
+    /// As [`exchange`](Self::exchange), for a verb of a protocol's own that logs in with this password. `work` also returns
+    /// whether it has.
+    ///
+    /// # Errors
+    /// [`Error::InsecureLogin`] as for [`login`](Self::login), before a byte is sent; [`Error::WrongState`] after a log-in;
+    /// [`Error::Unsupported`] if the connector is to use other mechanisms only; those of `work`.
+    pub fn log_in_by<T>(
+        &mut self,
+        password: &[u8],
+        work: impl FnOnce(&mut P, &mut Wire) -> Result<(T, bool)>,
+    ) -> Result<T> {
+        self.may_log_in()?;
+        if !self.takes_own_login() {
+            return Err(Error::unsupported("log-in: the mechanisms that were asked for leave no other"));
+        }
+        self.wire.hide(password);
+        let (result, logged_in) = self.during(Phase::Login, work)?;
+        self.authenticated |= logged_in;
+        Ok(result)
+    }
+
     /// Rule 3, and what the server offers.
     fn offered(&mut self, password: &[u8]) -> Result<Vec<String>> {
+        self.may_log_in()?;
+        self.wire.hide(password);
+        self.during(Phase::Login, |protocol, wire| protocol.mechanisms(wire))
+    }
+
+    /// Whether the protocol's own log-in is among what may be used.
+    fn takes_own_login(&self) -> bool {
+        let settings = self.connector.settings();
+        let own = |wanted: &[String]| {
+            P::OWN_LOGIN.is_some_and(|own| wanted.iter().any(|name| name.eq_ignore_ascii_case(own)))
+        };
+        settings.channel_binding == BindingPolicy::OnRequest && settings.mechanisms.as_deref().is_none_or(own)
+    }
+
+    fn may_log_in(&self) -> Result<()> {
         if self.authenticated {
             return Err(Error::WrongState("login: logged in already"));
         }
@@ -111,8 +145,7 @@ impl<P: Protocol> Client<P> {
         if self.wire.is_open() && !safe {
             return Err(Error::InsecureLogin(self.target.peer.as_ref().into()));
         }
-        self.wire.hide(password);
-        self.during(Phase::Login, |protocol, wire| protocol.mechanisms(wire))
+        Ok(())
     }
 
     fn run(&mut self, mechanism: &mut dyn Mechanism, offered: &[String]) -> Result<()> {

@@ -5,7 +5,7 @@ use std::io::{BufReader, Read};
 use super::codec::{Code, number, word};
 use super::exchange::nothing;
 use super::line::Line;
-use super::{Imap, MailboxName};
+use super::{DateTime, Imap, MailboxName};
 use crate::{Client, Result};
 
 /// Where an appended message has gone, as servers with UIDPLUS (RFC 4315) tell.
@@ -23,6 +23,44 @@ impl AppendUid {
         let (validity, uid) = word(Some(code.value).filter(|_| code.is("APPENDUID"))?);
         let small = |digits| number(digits).and_then(|number| u32::try_from(number).ok());
         Some(Self { validity: small(validity)?, uid: small(uid)? })
+    }
+}
+
+/// What an appended message is to have beside its bytes.
+///
+/// ```
+/// use mailconnect::imap::AppendOptions;
+///
+/// let options = AppendOptions::new().flags(&["\\Seen"]).date("17-Jul-1996 02:44:25 -0700".parse()?);
+/// # Ok::<(), mailconnect::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppendOptions<'a> {
+    /// Its flags. Default: none.
+    pub flags: &'a [&'a str],
+    /// Its internal date. Default: that of its arrival.
+    pub date: Option<DateTime>,
+}
+
+impl<'a> AppendOptions<'a> {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`flags`](Self::flags).
+    #[must_use]
+    pub fn flags(mut self, flags: &'a [&'a str]) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// Sets [`date`](Self::date).
+    #[must_use]
+    pub fn date(mut self, date: DateTime) -> Self {
+        self.date = Some(date);
+        self
     }
 }
 
@@ -84,10 +122,41 @@ impl Client<Imap> {
         message: &mut dyn Read,
         size: u64,
     ) -> Result<Option<AppendUid>> {
+        self.append_with(mailbox, &AppendOptions::new().flags(flags), message, size)
+    }
+
+    /// As [`append_from`](Self::append_from), with a date too.
+    ///
+    /// ```
+    /// use mailconnect::imap::AppendOptions;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use mailconnect::testing::{Mode, Server};
+    /// # let server = Server::imap().mode(Mode::Plain).start()?;
+    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+    /// # imap.login("user", "password")?;
+    /// let message = b"Subject: An old note\r\n\r\nRemember the milk.\r\n";
+    /// let options = AppendOptions::new().date("17-Jul-1996 02:44:25 -0700".parse()?);
+    /// imap.append_with("INBOX", &options, &mut &message[..], message.len() as u64)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`append_from`](Self::append_from).
+    pub fn append_with<'m>(
+        &mut self,
+        mailbox: impl Into<MailboxName<'m>>,
+        options: &AppendOptions<'_>,
+        message: &mut dyn Read,
+        size: u64,
+    ) -> Result<Option<AppendUid>> {
         self.exchange(|imap, wire| {
             let mut line = Line::changing("APPEND").mailbox(mailbox, imap.names)?;
-            if !flags.is_empty() {
-                line = line.flags(flags)?;
+            if !options.flags.is_empty() {
+                line = line.flags(options.flags)?;
+            }
+            if let Some(date) = options.date {
+                line = line.text("date", format!("\"{date}\"").into_bytes());
             }
             // Never more than its size is read, so that the caller's reader stands behind it.
             let mut source = BufReader::with_capacity(32 << 10, message.take(size));

@@ -1,6 +1,8 @@
 //! IMAP's bytes and values (RFC 9051, 4 and 7): where a response ends, and what its first words say. No I/O. The framer
 //! knows lines, literals, tags, `*` and `+`, and looks at no value, so an odd value never costs the connection.
 
+use std::ops::RangeInclusive;
+
 use memchr::memchr;
 
 use crate::Limits;
@@ -14,8 +16,10 @@ use crate::wire::{Flaw, Framer, Need};
 /// response goes on after it in a frame of its own.
 #[derive(Debug)]
 pub(super) struct ResponseFramer {
-    /// The tag that ends the answer. Without one every response is an answer of its own, and none may be tagged.
-    tag: Option<Box<[u8]>>,
+    /// The tags of the commands that are on their way, of which one ends the answer; if none is, none may be tagged.
+    tags: Option<RangeInclusive<u32>>,
+    /// Every response is an answer of its own.
+    single: bool,
     line: usize,
     literal: usize,
     collected: usize,
@@ -42,16 +46,20 @@ enum State {
 }
 
 impl ResponseFramer {
-    /// The answer to the command with this tag.
-    pub(super) fn new(tag: u32, limits: &Limits) -> Self {
-        let tag = Some(format!("A{tag}").into_bytes().into());
-        Self { tag, ..Self::untagged(limits) }
+    /// The answer to a command with one of these tags.
+    pub(super) fn new(tags: RangeInclusive<u32>, limits: &Limits) -> Self {
+        Self { tags: Some(tags), single: false, ..Self::untagged(limits) }
+    }
+
+    /// One response while the command with this tag is under way, or its end.
+    pub(super) fn one_response(tag: u32, limits: &Limits) -> Self {
+        Self { single: true, ..Self::new(tag..=tag, limits) }
     }
 
     /// One response that no command has asked for.
     pub(super) fn untagged(limits: &Limits) -> Self {
         let (line, literal, collected) = (limits.imap_line, limits.value_literal, limits.collected);
-        Self { tag: None, line, literal, collected, kind: Kind::Unknown, state: State::Start }
+        Self { tags: None, single: true, line, literal, collected, kind: Kind::Unknown, state: State::Start }
     }
 
     /// The greeting.
@@ -81,8 +89,8 @@ impl ResponseFramer {
         if first.is_empty() || first.starts_with(b"+") {
             return Ok(Kind::Text);
         }
-        match &self.tag {
-            Some(tag) if **tag == *first => Ok(Kind::Tagged),
+        match &self.tags {
+            Some(tags) if tag(first).is_some_and(|tag| tags.contains(&tag)) => Ok(Kind::Tagged),
             Some(_) if is_reply(line) => Err(Flaw::Malformed("a reply with the tag of no command that is on its way")),
             // (Exchange, MailKit #115) A response code that stands alone; or the rest of a string with a line end in it,
             // whose literals are none of ours to read as lines.
@@ -116,7 +124,7 @@ impl Framer for ResponseFramer {
         let Some(marker) = self.follows(line) else {
             self.state = State::Start;
             let kind = std::mem::replace(&mut self.kind, Kind::Unknown);
-            return Ok(if kind == Kind::Tagged || self.tag.is_none() { Need::Last } else { Need::Frame });
+            return Ok(if kind == Kind::Tagged || self.single { Need::Last } else { Need::Frame });
         };
         let streamed = self.kind == Kind::Fetch && is_section(line.get(..marker.at).unwrap_or_default());
         let max = if streamed { u64::MAX } else { self.literal as u64 };
@@ -352,6 +360,19 @@ impl<'a> Code<'a> {
     pub(super) fn number(&self, name: &str) -> Option<u64> {
         if self.is(name) { number(word(self.value).0) } else { None }
     }
+}
+
+/// True if it is the reply to the command with this tag.
+pub(super) fn is_reply_to(ours: u32, frame: &[u8]) -> bool {
+    tag(word(trim(frame)).0) == Some(ours)
+}
+
+/// The number of a tag of ours: `A12`.
+pub(super) fn tag(word: &[u8]) -> Option<u32> {
+    let digits = word.strip_prefix(b"A")?;
+    let tag = number(digits).and_then(|tag| u32::try_from(tag).ok())?;
+    // Each has one form.
+    (tag.to_string().as_bytes() == digits).then_some(tag)
 }
 
 /// The message of a FETCH response and where in the frame its items begin; none if the frame is another response.

@@ -1,9 +1,12 @@
 //! What a server says without being asked, kept in one bounded queue until somebody reads it.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
-use super::codec::{Status, Untagged};
+use super::SequenceSet;
+use super::codec::{Condition, Status, Untagged, word};
 use super::items::flags_of;
 use super::mailbox::flags;
 use crate::Limits;
@@ -27,18 +30,22 @@ pub enum Event {
         /// All its flags.
         flags: Vec<String>,
     },
+    /// The messages with these UIDs are gone (RFC 7162, 3.2.10): what a server says instead of `Expunge` once QRESYNC is
+    /// enabled.
+    Vanished(SequenceSet),
     /// The flags that exist in the selected mailbox.
     MailboxFlags(Vec<String>),
     /// A message that the user must be shown (RFC 9051, 7.1).
     Alert(String),
+    /// The server closes the connection, for the reason that it gives.
+    Bye(String),
     /// Anything else, as it was sent, without its line end.
     Other(Vec<u8>),
 }
 
 impl Event {
     pub(super) fn alert(status: &Status<'_>) -> Self {
-        let text = String::from_utf8_lossy(status.text);
-        Self::Alert(text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect())
+        Self::Alert(shown(status.text))
     }
 
     pub(super) fn new(data: &Untagged<'_>, limits: &Limits) -> Self {
@@ -51,7 +58,14 @@ impl Event {
                 None => Self::Other(data.whole.to_vec()),
             },
             None if data.is("FLAGS", false) => Self::MailboxFlags(flags(data.rest)),
-            _ => Self::Other(data.whole.to_vec()),
+            None if data.is("VANISHED", false) => match vanished(data.rest) {
+                Some(uids) => Self::Vanished(uids),
+                None => Self::Other(data.whole.to_vec()),
+            },
+            _ => match data.status() {
+                Some(status) if status.condition == Condition::Bye => Self::Bye(shown(status.text)),
+                _ => Self::Other(data.whole.to_vec()),
+            },
         }
     }
 
@@ -61,7 +75,8 @@ impl Event {
         size_of::<Self>()
             + match self {
                 Self::Flags { flags, .. } | Self::MailboxFlags(flags) => lists(flags),
-                Self::Alert(text) => text.len(),
+                Self::Vanished(uids) => size_of::<u64>() * uids.ranges().len(),
+                Self::Alert(text) | Self::Bye(text) => text.len(),
                 Self::Other(raw) => raw.len(),
                 _ => 0,
             }
@@ -74,14 +89,26 @@ impl fmt::Debug for Event {
             Self::Exists(number) => write!(f, "Exists({number})"),
             Self::Recent(number) => write!(f, "Recent({number})"),
             Self::Expunge(number) => write!(f, "Expunge({number})"),
+            Self::Vanished(uids) => write!(f, "Vanished({uids})"),
             Self::Flags { message, uid, flags } => {
                 f.debug_struct("Flags").field("message", message).field("uid", uid).field("flags", flags).finish()
             }
             Self::MailboxFlags(flags) => f.debug_tuple("MailboxFlags").field(flags).finish(),
             Self::Alert(text) => f.debug_tuple("Alert").field(text).finish(),
+            Self::Bye(text) => f.debug_tuple("Bye").field(text).finish(),
             Self::Other(raw) => f.debug_tuple("Other").field(&String::from_utf8_lossy(raw)).finish(),
         }
     }
+}
+
+fn shown(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// `300:310` of `* VANISHED 300:310`. With `(EARLIER)` it is part of an answer, and no news.
+fn vanished(rest: &[u8]) -> Option<SequenceSet> {
+    SequenceSet::as_sent(word(rest).0)
 }
 
 /// What came without being asked since the last look, in the order in which it came; see
@@ -119,10 +146,62 @@ impl Events {
     }
 }
 
+/// The queue in a client, and who is told at once. It can be emptied of a closed client too, of which nothing else can be
+/// changed.
+#[derive(Default)]
+pub(super) struct News {
+    queue: Cell<Events>,
+    listener: Option<Listener>,
+}
+
+pub(super) type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
+
+impl News {
+    pub(super) fn new(listener: Option<Listener>) -> Self {
+        Self { queue: Cell::default(), listener }
+    }
+
+    pub(super) fn listener(&self) -> Option<Listener> {
+        self.listener.clone()
+    }
+
+    pub(super) fn push(&mut self, event: Event, limits: &Limits) {
+        if let Some(listener) = &self.listener {
+            listener(&event);
+        }
+        self.queue.get_mut().push(event, limits);
+    }
+
+    /// Some were not read.
+    pub(super) fn are_incomplete(&mut self) {
+        self.queue.get_mut().incomplete = true;
+    }
+
+    pub(super) fn take(&self) -> Events {
+        self.queue.take()
+    }
+
+    /// The oldest one; the others and the mark stay.
+    pub(super) fn next(&self) -> Option<Event> {
+        let mut events = self.queue.take();
+        let next = events.next();
+        self.queue.set(events);
+        next
+    }
+}
+
+impl fmt::Debug for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("News").field("listener", &self.listener.is_some()).finish_non_exhaustive()
+    }
+}
+
 impl Iterator for Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        self.queue.pop_front()
+        let event = self.queue.pop_front()?;
+        self.size = self.size.saturating_sub(event.size());
+        Some(event)
     }
 }

@@ -1,22 +1,19 @@
-//! How a command goes out and how its answer comes in: tags, literals that wait for the server's `+`, and what every
-//! response may say beside the answer (capabilities, alerts, goodbyes, news).
-
-use std::io::BufRead;
+//! How the answer to a command comes in: its data, its tagged end, and what every response may say beside the answer
+//! (capabilities, alerts, goodbyes, news).
 
 use super::Imap;
 use super::capabilities::Capabilities;
 use super::codec::{Code, Condition, Response, ResponseFramer, Status, Untagged};
 use super::events::Event;
-use super::line::{Line, Piece};
-use crate::wire::{Answer, BodyOutcome, Flaw, Group, Part, Ready, Wire};
-use crate::{Error, Phase, Rejection, Result, Severity};
+use super::line::Line;
+use super::messages::Messages;
+use super::names::Names;
+use super::tokens::words;
+use crate::wire::{Answer, Flaw, Part, Ready, Wire};
+use crate::{Error, Limits, Rejection, Result, Severity};
 
-/// LITERAL- (RFC 7888, 5) sends up to this without waiting.
-const LITERAL_MINUS: u64 = 4096;
-
-/// A message up to this size goes out without waiting, where LITERAL+ allows it: 64 KiB. For a larger one it is worth a
-/// round trip to hear first whether the server wants it.
-const UNASKED_BODY: u64 = 64 << 10;
+/// With one of these enabled, mailbox names are UTF-8 (RFC 6855; RFC 9051, 5.1).
+const UTF8: [&[u8]; 3] = [b"UTF8=ACCEPT", b"UTF8=ONLY", b"IMAP4rev2"];
 
 /// What the next response is.
 pub(super) enum Step {
@@ -46,6 +43,11 @@ impl Completion {
     /// Its response code.
     pub(super) fn code(&self) -> Option<Code<'_>> {
         self.code.as_deref().map(Code::new)
+    }
+
+    /// Its text.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
     }
 
     /// # Errors
@@ -79,105 +81,14 @@ pub(super) fn rejection(command: &str, condition: Condition, code: Option<&[u8]>
 }
 
 impl Imap {
-    // ---- Out ----
-
-    /// Sends a command whole.
-    ///
-    /// # Errors
-    /// [`Error::Rejected`] if the server refuses it at one of its literals, of which nothing more is sent then.
-    pub(super) fn send(&mut self, wire: &mut Wire, line: &Line<'_>) -> Result<()> {
-        self.send_with(wire, line, None)
-    }
-
-    /// As [`send`](Self::send); the command ends in a body of this size.
-    pub(super) fn send_with(
-        &mut self,
-        wire: &mut Wire,
-        line: &Line<'_>,
-        body: Option<(&mut dyn BufRead, u64)>,
-    ) -> Result<()> {
-        self.hear(wire)?;
-        self.tag = self.tag.wrapping_add(1).max(1);
-        self.rest = false;
-        self.heard = 0;
-        let unasked = self.unasked();
-        let too_large = |size: u64| unasked.is_none_or(|most| size > most);
-        let waits = |piece: &&Piece<'_>| matches!(piece, Piece::Literal { bytes, .. } if too_large(bytes.len() as u64));
-        let body_waits = body.as_ref().is_some_and(|&(_, size)| size > UNASKED_BODY || too_large(size));
-        let mut waiting = line.pieces.iter().filter(waits).count() + usize::from(body_waits);
-        let answer = Answer::new(line.command, ResponseFramer::new(self.tag, wire.limits()));
-        // What is sent in parts changes nothing before its last.
-        let mut answer = Some(if line.changes && waiting == 0 { answer.changing() } else { answer });
-        let mut group = wire.group();
-        group.put("A").number(self.tag.into()).put(" ").put(line.command);
-        for piece in &line.pieces {
-            put(&mut group, piece, waits(&piece), &mut answer)?;
-            if waits(&piece) {
-                group.send()?;
-                waiting -= 1;
-                self.go_ahead(wire, line, waiting)?;
-                group = wire.group();
-            }
-            match piece {
-                Piece::Literal { bytes, secret: true } => _ = group.secret_bytes(bytes),
-                Piece::Literal { bytes, .. } => _ = group.bytes(bytes),
-                _ => {}
-            }
-        }
-        let Some((source, size)) = body else {
-            end(&mut group, &mut answer);
-            return group.send();
-        };
-        announce(&mut group, size, body_waits, &mut answer);
-        if body_waits {
-            group.send()?;
-            self.go_ahead(wire, line, 0)?;
-            group = wire.group();
-        }
-        if group.counted(source, size)? == BodyOutcome::Answered {
-            drop(group);
-            return Err(wire.malformed("an answer in the middle of a message"));
-        }
-        group.line();
-        group.send()?;
-        wire.enter(Phase::FinalAnswer);
-        Ok(())
-    }
-
-    /// Up to which size a literal goes out without the server's leave; none if never.
-    fn unasked(&self) -> Option<u64> {
-        let offers = |name| self.capabilities.as_ref().is_some_and(|capabilities| capabilities.has(name));
-        if offers("LITERAL+") {
-            return Some(u64::MAX);
-        }
-        offers("LITERAL-").then_some(LITERAL_MINUS)
-    }
-
-    /// Waits for the `+` that lets a literal go on; `waiting` more of them follow in this command.
-    fn go_ahead(&mut self, wire: &mut Wire, line: &Line<'_>, waiting: usize) -> Result<()> {
-        loop {
-            match self.step(wire)? {
-                Step::Continue => break,
-                Step::Data => self.keep(wire),
-                Step::Done(completion) => {
-                    completion.accept(line.command)?;
-                    return Err(wire.malformed("success before the command was whole"));
-                }
-            }
-        }
-        if line.changes && waiting == 0 {
-            wire.mark_changing();
-        }
-        Ok(())
-    }
-
-    // ---- In ----
-
     /// Reads what the server has said since the last command: news, or that it is closing. A reply in there answers
     /// nothing that was asked, and is an error.
     pub(super) fn hear(&mut self, wire: &mut Wire) -> Result<()> {
+        if self.idling.is_some() {
+            self.end_idle(wire)?;
+        }
         if std::mem::take(&mut self.reading) {
-            self.events.incomplete = true;
+            self.news.are_incomplete();
         }
         self.rest = false;
         self.heard = 0;
@@ -236,8 +147,13 @@ impl Imap {
             self.know(learned.map_err(|flaw| wire.flaw(flaw))?);
             return Ok(None);
         }
+        let utf8 = |name: &[u8]| UTF8.iter().any(|utf8| name.eq_ignore_ascii_case(utf8));
+        if data.is("ENABLED", false) && words(data.rest).any(utf8) {
+            self.names = Names::Utf8;
+        }
         let Some(status) = data.status() else { return Ok(Some(Step::Data)) };
         if status.condition == Condition::Bye && !self.leaving {
+            self.news.push(Event::new(&data, &limits), &limits);
             let code = status.code.map(|code| code.whole);
             let goodbye = rejection("to go on", Condition::Bye, code, status.text);
             return Err(Error::Rejected(Box::new(goodbye)));
@@ -247,15 +163,18 @@ impl Imap {
     }
 
     fn know(&mut self, capabilities: Capabilities) {
+        if capabilities.has("IMAP4REV2") && !capabilities.has("IMAP4REV1") {
+            self.names = Names::Utf8;
+        }
         self.capabilities = Some(capabilities);
         self.learned = self.learned.wrapping_add(1);
     }
 
     /// Takes what a status response says to the client as a whole.
-    pub(super) fn learn(&mut self, status: &Status<'_>, limits: &crate::Limits) -> Result<bool, Flaw> {
+    pub(super) fn learn(&mut self, status: &Status<'_>, limits: &Limits) -> Result<bool, Flaw> {
         match status.code {
             Some(code) if code.is("CAPABILITY") => self.know(Capabilities::parse(code.value, limits)?),
-            Some(code) if code.is("ALERT") => self.events.push(Event::alert(status), limits),
+            Some(code) if code.is("ALERT") => self.news.push(Event::alert(status), limits),
             _ => return Ok(false),
         }
         Ok(true)
@@ -278,11 +197,28 @@ impl Imap {
     pub(super) fn keep(&mut self, wire: &mut Wire) {
         let limits = wire.limits().clone();
         if let Response::Untagged(data) = Response::parse(wire.frame()) {
-            self.events.push(Event::new(&data, &limits), &limits);
+            self.news.push(Event::new(&data, &limits), &limits);
         }
     }
 
     // ---- Both ----
+
+    /// Does a verb.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the server lacks what it needs; [`Error::Rejected`] for NO and BAD.
+    pub(super) fn perform<C: Collect>(
+        &mut self,
+        wire: &mut Wire,
+        (line, mut collect): (Line<'_>, C),
+    ) -> Result<C::Output> {
+        self.check(wire, &line)?;
+        let limits = wire.limits().clone();
+        self.send(wire, &line)?;
+        collect.sent_as(self.tag);
+        let done = self.finish(wire, line.command, |data| collect.take(data, &limits))?;
+        Ok(collect.done(&done))
+    }
 
     /// Sends a command and reads its answer. `take` is shown all data, and says what of it belongs to the command; the
     /// rest is kept as events.
@@ -322,32 +258,38 @@ impl Imap {
     }
 }
 
-/// Composes a piece; of a literal, only its announcement.
-fn put(group: &mut Group<'_>, piece: &Piece<'_>, waits: bool, answer: &mut Option<Answer>) -> Result<()> {
-    match piece {
-        Piece::Own(text) => _ = group.put(text),
-        Piece::Text(argument, text) => _ = group.text(argument, text)?,
-        Piece::Secret(argument, secret) => _ = group.secret(argument, secret)?,
-        Piece::Literal { bytes, .. } => announce(group, bytes.len() as u64, waits, answer),
-    }
-    Ok(())
-}
+/// What is to be made of a command's answer. A verb is one of these and a line, whether it goes out alone or in a batch.
+pub(super) trait Collect {
+    type Output;
 
-/// Ends a line with the announcement of a literal.
-fn announce(group: &mut Group<'_>, size: u64, waits: bool, answer: &mut Option<Answer>) {
-    group.put("{").number(size).put(if waits { "}" } else { "+}" });
-    end(group, answer);
-}
+    /// Takes what belongs to the command; false if this does not.
+    fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw>;
 
-/// Ends a line. With the first one the command's answer is due.
-fn end(group: &mut Group<'_>, answer: &mut Option<Answer>) {
-    match answer.take() {
-        Some(answer) => _ = group.end(answer),
-        None => _ = group.line(),
+    /// The command with this tag is the one whose answer it takes.
+    fn sent_as(&mut self, _tag: u32) {}
+
+    /// It takes messages, which a batch then reads item by item.
+    fn messages(&mut self) -> Option<&mut Messages> {
+        None
     }
+
+    /// The end, which said OK.
+    fn done(self, done: &Completion) -> Self::Output;
 }
 
 /// No data belongs to the command.
+pub(super) struct Nothing;
+
+impl Collect for Nothing {
+    type Output = ();
+
+    fn take(&mut self, _: &Untagged<'_>, _: &Limits) -> Result<bool, Flaw> {
+        Ok(false)
+    }
+
+    fn done(self, _: &Completion) {}
+}
+
 pub(super) fn nothing(_: &Untagged<'_>) -> Result<bool, Flaw> {
     Ok(false)
 }

@@ -8,10 +8,11 @@ use super::codec::fetch;
 use super::exchange::Step;
 use super::items::{Found, Kind};
 use super::line::Line;
+use super::messages::KeptItem;
 use super::section::{Item, Section, Source};
 use super::tokens::unescape;
 use super::{Imap, SequenceSet};
-use crate::wire::{Part, Wire};
+use crate::wire::{Body, Part, Wire};
 use crate::{Client, Error, Rejection, Result, Severity};
 
 impl Client<Imap> {
@@ -122,12 +123,16 @@ impl Client<Imap> {
 
     fn start_fetch(&mut self, command: &'static str, set: &SequenceSet, items: &str) -> Result<Fetch<'_>> {
         self.exchange(|imap, wire| {
-            imap.send(wire, &Line::new(command).set(set).raw("items", items)?)?;
+            imap.send(wire, &fetching(command, set, items)?)?;
             imap.reading = true;
             Ok(())
         })?;
         Ok(Fetch { client: self, state: State::new(command) })
     }
+}
+
+pub(super) fn fetching<'a>(command: &'static str, set: &SequenceSet, items: &'a str) -> Result<Line<'a>> {
+    Line::new(command).set(set).raw("items", items)
 }
 
 // ---- The cursor over messages ----
@@ -145,7 +150,7 @@ pub struct Fetch<'c> {
 }
 
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     command: &'static str,
     place: Place,
     /// Where in the frame the next item begins.
@@ -189,8 +194,17 @@ impl Fetch<'_> {
 }
 
 impl State {
-    fn new(command: &'static str) -> Self {
+    pub(super) fn new(command: &'static str) -> Self {
         Self { command, place: Place::LastFrame, at: 0, tokens: 0, nesting: 0, name: String::new(), held: Vec::new() }
+    }
+
+    /// The message whose first frame was just read, if it is one.
+    pub(super) fn begin(&mut self, wire: &mut Wire, part: Part) -> Option<u32> {
+        let (number, at) = fetch(wire.frame())?;
+        self.at = at;
+        self.place = Place::before(part);
+        (self.tokens, self.nesting) = (wire.limits().tokens, wire.limits().nesting);
+        Some(number)
     }
 
     fn next_message(&mut self, imap: &mut Imap, wire: &mut Wire) -> Result<Option<u32>> {
@@ -206,10 +220,7 @@ impl State {
             if rest {
                 continue;
             }
-            if let Some((number, at)) = fetch(wire.frame()) {
-                self.at = at;
-                self.place = Place::before(part);
-                (self.tokens, self.nesting) = (wire.limits().tokens, wire.limits().nesting);
+            if let Some(number) = self.begin(wire, part) {
                 return Ok(Some(number));
             }
             match imap.response(wire)? {
@@ -221,7 +232,7 @@ impl State {
     }
 
     /// The next item of the message, which may be in a frame that was not read yet.
-    fn next_item(&mut self, imap: &mut Imap, wire: &mut Wire) -> Result<Option<Found>> {
+    pub(super) fn next_item(&mut self, imap: &mut Imap, wire: &mut Wire) -> Result<Option<Found>> {
         while matches!(self.place, Place::LastFrame | Place::BeforeBody) {
             let limits = wire.limits().clone();
             let found = Found::parse(wire.frame(), self.at, &mut self.tokens, &limits);
@@ -271,32 +282,87 @@ impl Message<'_> {
     /// # Errors
     /// Those of the connection. An item that cannot be read is an [`Item::Other`].
     pub fn next_item(&mut self) -> Result<Option<Item<'_>>> {
+        let Some(found) = self.next_found()? else { return Ok(None) };
+        Ok(Some(self.state.lend(self.client, found)))
+    }
+
+    /// How deep its structure may be nested.
+    pub(super) fn nesting(&self) -> usize {
+        self.state.nesting
+    }
+
+    pub(super) fn next_found(&mut self) -> Result<Option<Found>> {
         let state = &mut *self.state;
-        let Some(found) = self.client.proceed(|imap, wire| state.next_item(imap, wire))? else { return Ok(None) };
+        self.client.proceed(|imap, wire| state.next_item(imap, wire))
+    }
+
+    /// An item that was found, to be kept.
+    pub(super) fn keep(&mut self, found: Found) -> Result<KeptItem> {
+        KeptItem::new(self.client, found)
+    }
+
+    /// Fails if so much is more than may be kept of an answer.
+    pub(super) fn within_memory(&mut self, size: usize) -> Result<()> {
+        self.client.proceed(|_, wire| {
+            let max = wire.limits().collected;
+            if size > max { Err(wire.too_much("bytes of messages in memory", max as u64)) } else { Ok(()) }
+        })
+    }
+}
+
+/// What lends the bytes that were read last: a client to its cursors, a wire within a command.
+pub(super) trait Lender {
+    fn frame(&mut self) -> &[u8];
+    fn body(&mut self) -> Body<'_>;
+}
+
+impl Lender for Client<Imap> {
+    fn frame(&mut self) -> &[u8] {
+        Client::frame(self)
+    }
+
+    fn body(&mut self) -> Body<'_> {
+        Client::body(self)
+    }
+}
+
+impl Lender for Wire {
+    fn frame(&mut self) -> &[u8] {
+        Wire::frame(self)
+    }
+
+    fn body(&mut self) -> Body<'_> {
+        Wire::body(self)
+    }
+}
+
+impl State {
+    /// The item that was found, out of the bytes that were read last.
+    pub(super) fn lend<'a>(&'a mut self, lender: &'a mut impl Lender, found: Found) -> Item<'a> {
         if found.kind.is_section() {
-            let name = self.client.frame().get(found.name.clone()).unwrap_or_default();
-            state.name = String::from_utf8_lossy(name).into_owned();
+            let name = lender.frame().get(found.name.clone()).unwrap_or_default();
+            self.name = String::from_utf8_lossy(name).into_owned();
         }
         if let Kind::Stream(size) = found.kind {
-            let source = Source::Stream(self.client.body());
-            return Ok(Some(Item::Section(Section { name: &state.name, size, source })));
+            let source = Source::Stream(lender.body());
+            return Item::Section(Section { name: &self.name, size, source });
         }
-        let nesting = state.nesting;
-        let frame = self.client.frame();
+        let nesting = self.nesting;
+        let frame = lender.frame();
         let at = |range: Range<usize>| frame.get(range).unwrap_or_default();
-        let section = |size, source| Item::Section(Section { name: &state.name, size, source });
+        let section = |size, source| Item::Section(Section { name: &self.name, size, source });
         let other = |range| {
             let name = String::from_utf8_lossy(at(found.name.clone()));
             Item::Other { name, raw: super::codec::trim(at(range)) }
         };
-        Ok(Some(match found.kind {
+        match found.kind {
             Kind::Nil | Kind::Stream(_) => section(0, Source::Nil),
             Kind::Held(range) => section(range.len() as u64, Source::Held(at(range))),
             Kind::Quoted(range) => {
-                state.held.clear();
-                state.held.extend_from_slice(&unescape(at(range)));
-                let size = state.held.len() as u64;
-                Item::Section(Section { name: &state.name, size, source: Source::Held(&state.held) })
+                self.held.clear();
+                self.held.extend_from_slice(&unescape(at(range)));
+                let size = self.held.len() as u64;
+                Item::Section(Section { name: &self.name, size, source: Source::Held(&self.held) })
             }
             Kind::Number(kind, number) => Item::numbered(kind, number),
             Kind::Value(kind, range) => {
@@ -304,6 +370,6 @@ impl Message<'_> {
                 Item::valued(kind, raw, nesting).unwrap_or_else(|| other(range))
             }
             Kind::Other(range) => other(range),
-        }))
+        }
     }
 }

@@ -13,9 +13,14 @@ use crate::{Error, Result};
 
 /// A command without its tag.
 pub(super) struct Line<'a> {
+    /// What it is called in errors; it goes out as the first piece.
     pub(super) command: &'static str,
     /// It changes what the server keeps.
     pub(super) changes: bool,
+    /// The extension that the server must have for it.
+    pub(super) needs: Option<&'static str>,
+    /// It names messages by sequence number.
+    pub(super) by_number: bool,
     pub(super) pieces: Vec<Piece<'a>>,
 }
 
@@ -29,7 +34,51 @@ pub(super) enum Piece<'a> {
 
 impl<'a> Line<'a> {
     pub(super) fn new(command: &'static str) -> Self {
-        Self { command, changes: false, pieces: Vec::new() }
+        let pieces = vec![Piece::Own(command)];
+        Self { command, changes: false, needs: None, by_number: false, pieces }
+    }
+
+    /// A caller's own command. Those that change what the bytes mean, and those that log in, have verbs that take care.
+    pub(super) fn of_the_callers(text: &'a str) -> Result<Self> {
+        const ARGUMENT: &str = "command";
+        check_raw(ARGUMENT, text)?;
+        if !text.starts_with(|first: char| first.is_ascii_alphabetic()) || !text.is_ascii() {
+            return Err(Error::invalid(ARGUMENT, "wants a command in ASCII, without a tag"));
+        }
+        let name = text.split(' ').next().unwrap_or_default();
+        if HAVE_VERBS.iter().any(|verb| name.eq_ignore_ascii_case(verb)) {
+            return Err(Error::invalid(ARGUMENT, format!("{name} is done by a verb of its own")));
+        }
+        let pieces = vec![Piece::Text(ARGUMENT, text.as_bytes().into())];
+        Ok(Self { changes: true, pieces, ..Self::new("command") })
+    }
+
+    /// The extension that the server must have for it.
+    pub(super) fn needing(self, extension: &'static str) -> Self {
+        Self { needs: Some(extension), ..self }
+    }
+
+    /// It, with all arguments its own.
+    pub(super) fn into_owned(self) -> Line<'static> {
+        let owned = |piece| match piece {
+            Piece::Own(text) => Piece::Own(text),
+            Piece::Text(argument, text) => Piece::Text(argument, Cow::Owned(text.into_owned())),
+            Piece::Secret(argument, secret) => Piece::Secret(argument, secret),
+            Piece::Literal { bytes, secret } => Piece::Literal { bytes, secret },
+        };
+        let Self { command, changes, needs, by_number, pieces } = self;
+        Line { command, changes, needs, by_number, pieces: pieces.into_iter().map(owned).collect() }
+    }
+
+    /// How many bytes it has, roughly.
+    pub(super) fn size(&self) -> usize {
+        let size = |piece: &Piece<'_>| match piece {
+            Piece::Own(text) => text.len(),
+            Piece::Text(_, text) => text.len(),
+            Piece::Secret(_, bytes) => bytes.len(),
+            Piece::Literal { bytes, .. } => bytes.len() + 16,
+        };
+        self.pieces.iter().map(size).sum::<usize>() + 16
     }
 
     /// A command that changes what the server keeps.
@@ -43,7 +92,7 @@ impl<'a> Line<'a> {
         self
     }
 
-    fn text(mut self, argument: &'static str, text: impl Into<Cow<'a, [u8]>>) -> Self {
+    pub(super) fn text(mut self, argument: &'static str, text: impl Into<Cow<'a, [u8]>>) -> Self {
         self.pieces.push(Piece::Own(" "));
         self.pieces.push(Piece::Text(argument, text.into()));
         self
@@ -68,14 +117,46 @@ impl<'a> Line<'a> {
         Ok(self.text("flag", format!("({})", flags.join(" ")).into_bytes()))
     }
 
-    pub(super) fn set(self, set: &SequenceSet) -> Self {
+    /// Words in parentheses; the caller may have put them there.
+    pub(super) fn words(self, argument: &'static str, words: &str) -> Result<Self> {
+        let inside = words.trim_ascii();
+        let inside = inside.strip_prefix('(').and_then(|words| words.strip_suffix(')')).unwrap_or(inside);
+        let words: Vec<_> = inside.split(' ').filter(|word| !word.is_empty()).collect();
+        if words.is_empty() || !words.iter().all(|word| is_atom(word.as_bytes())) {
+            return Err(Error::invalid(argument, "wants words with a blank between them"));
+        }
+        Ok(self.text(argument, format!("({})", words.join(" ")).into_bytes()))
+    }
+
+    /// Text that goes on without a blank, and is no argument of a caller's.
+    pub(super) fn more(mut self, text: impl Into<Cow<'a, [u8]>>) -> Self {
+        self.pieces.push(Piece::Text("command", text.into()));
+        self
+    }
+
+    pub(super) fn set(mut self, set: &SequenceSet) -> Self {
+        self.by_number |= !self.command.starts_with("UID ");
         self.text("sequence set", set.to_string().into_bytes())
     }
 
     pub(super) fn mailbox(self, name: impl Into<MailboxName<'a>>, names: Names) -> Result<Self> {
         let name = name.into();
         refuse_controls("mailbox", name.bytes())?;
-        Ok(self.string("mailbox", names.encode(name)))
+        let encoded = names.encode(name);
+        // RFC 6855, 3: a quoted string may hold it then.
+        if names == Names::Utf8 && !encoded.is_ascii() && std::str::from_utf8(&encoded).is_ok() {
+            return Ok(self.text("mailbox", quoted(&encoded)));
+        }
+        Ok(self.string("mailbox", encoded))
+    }
+
+    /// A string of the caller's: quoted, or a literal.
+    pub(super) fn any_string(self, argument: &'static str, text: &str) -> Result<Self> {
+        refuse_controls(argument, text.as_bytes())?;
+        if text.is_ascii() {
+            return Ok(self.text(argument, quoted(text.as_bytes())));
+        }
+        Ok(self.own(" ").literal(text.as_bytes(), false))
     }
 
     /// A pattern of LIST: always quoted, so that its wildcards are taken by every server.
@@ -93,6 +174,16 @@ impl<'a> Line<'a> {
         if text.is_ascii() { self.text(argument, quoted(&text)) } else { self.own(" ").literal(&text, false) }
     }
 
+    /// A quoted string with no blank before it.
+    pub(super) fn glued(mut self, argument: &'static str, text: &str) -> Result<Self> {
+        refuse_controls(argument, text.as_bytes())?;
+        if !text.is_ascii() {
+            return Err(Error::invalid(argument, "holds letters that are not ASCII"));
+        }
+        self.pieces.push(Piece::Text(argument, quoted(text.as_bytes()).into()));
+        Ok(self)
+    }
+
     fn literal(mut self, bytes: &[u8], secret: bool) -> Self {
         self.pieces.push(Piece::Literal { bytes: Zeroizing::new(bytes.to_vec()), secret });
         self
@@ -107,15 +198,6 @@ impl<'a> Line<'a> {
         self.pieces.push(Piece::Own(" \""));
         self.pieces.push(Piece::Secret(argument, escaped(secret.as_bytes())));
         Ok(self.own("\""))
-    }
-
-    /// A quoted string or a literal.
-    pub(super) fn user(self, user: &'a str) -> Result<Self> {
-        refuse_controls("user", user.as_bytes())?;
-        if user.is_ascii() {
-            return Ok(self.text("user", quoted(user.as_bytes())));
-        }
-        Ok(self.own(" ").literal(user.as_bytes(), false))
     }
 
     /// The message of an exchange that logs in: base64, or `=` for an empty one.
@@ -138,13 +220,15 @@ impl<'a> Line<'a> {
     }
 
     /// What SEARCH looks for. Strings in it that are not ASCII become literals in UTF-8.
-    pub(super) fn criteria(mut self, text: &'a str) -> Result<Self> {
+    pub(super) fn criteria(mut self, text: &'a str, names: Names) -> Result<Self> {
         const ARGUMENT: &str = "criteria";
         check_raw(ARGUMENT, text)?;
+        self.by_number |= !self.command.starts_with("UID ") || text.split(' ').any(may_be_a_set);
         if text.is_ascii() {
             return Ok(self.text(ARGUMENT, text.as_bytes()));
         }
-        self.pieces.push(Piece::Own(" CHARSET UTF-8 "));
+        // RFC 6855, 3: once UTF-8 is on, no charset may be named.
+        self.pieces.push(Piece::Own(if names == Names::Utf8 { " " } else { " CHARSET UTF-8 " }));
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('"') {
             let (inside, after) =
@@ -165,6 +249,15 @@ impl<'a> Line<'a> {
         }
         Ok(self)
     }
+}
+
+/// Commands that [`Client::command`](crate::Client::command) does not send.
+const HAVE_VERBS: &[&str] =
+    &["STARTTLS", "AUTHENTICATE", "LOGIN", "COMPRESS", "IDLE", "DONE", "LOGOUT", "APPEND", "ENABLE", "UNAUTHENTICATE"];
+
+/// A word of criteria that may name messages by sequence number; a number of bytes looks the same.
+fn may_be_a_set(word: &str) -> bool {
+    word.trim_start_matches('(').starts_with(|first: char| first.is_ascii_digit() || matches!(first, '*' | '$'))
 }
 
 /// What stands before and after the quote that closes a string.

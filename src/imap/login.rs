@@ -1,9 +1,9 @@
 //! Logging in: AUTHENTICATE (RFC 9051, 6.2.2; SASL-IR of RFC 4959) and LOGIN.
 
-use super::Imap;
 use super::codec::{Response, trim};
 use super::exchange::{Step, nothing};
 use super::line::Line;
+use super::{IdTime, Imap};
 use crate::sasl::{Context, Exchange, Mechanism, Secret};
 use crate::wire::Wire;
 use crate::{Error, Result};
@@ -63,12 +63,18 @@ impl Imap {
         }
     }
 
-    /// LOGIN.
-    pub(super) fn plain_login(&mut self, wire: &mut Wire, user: &str, password: &str) -> Result<()> {
+    /// Refuses LOGIN where the server does, before a byte of it is sent.
+    pub(super) fn may_log_in(&mut self, wire: &mut Wire) -> Result<()> {
         if self.learn_capabilities(wire)?.has("LOGINDISABLED") {
             return Err(Error::unsupported("the server does not take LOGIN on this connection (LOGINDISABLED)"));
         }
-        let line = Line::new("LOGIN").user(user)?.secret("password", password)?;
+        Ok(())
+    }
+
+    /// LOGIN.
+    pub(super) fn plain_login(&mut self, wire: &mut Wire, user: &str, password: &str) -> Result<()> {
+        self.may_log_in(wire)?;
+        let line = Line::new("LOGIN").any_string("user", user)?.secret("password", password)?;
         self.logging_in(wire, |imap, wire| imap.run(wire, &line, nothing).map(drop))
     }
 
@@ -80,7 +86,7 @@ impl Imap {
         if self.learned == before {
             self.capabilities = None;
         }
-        Ok(())
+        self.identify(wire, IdTime::AfterLogin)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::codec::{Code, Untagged, word};
 use super::names::Names;
+use super::status::MailboxStatus;
 use super::tokens::{Tokens, Value, words};
 use crate::Limits;
 use crate::wire::Flaw;
@@ -79,6 +80,8 @@ pub struct ListEntry {
     pub name: String,
     /// The name as the server sent it.
     pub raw: Vec<u8>,
+    /// Its status, if [`ListQuery::return_status`](super::ListQuery::return_status) asked for it.
+    pub status: Option<MailboxStatus>,
 }
 
 impl ListEntry {
@@ -101,7 +104,7 @@ impl ListEntry {
             return Ok(None);
         }
         let name = names.decode(&raw).unwrap_or_else(|| String::from_utf8_lossy(&raw).into_owned());
-        Ok(Some(Self { attributes: flags(attributes), delimiter, name, raw: raw.into_owned() }))
+        Ok(Some(Self { attributes: flags(attributes), delimiter, name, raw: raw.into_owned(), status: None }))
     }
 }
 

@@ -28,40 +28,58 @@
 //! ```
 
 mod append;
+mod batch;
 mod capabilities;
 mod code;
 mod codec;
 mod commands;
+mod copy;
 mod date;
 mod envelope;
 mod events;
 mod exchange;
+mod extensions;
 mod fetch;
+mod idle;
 mod items;
 mod line;
+mod list;
 mod login;
 mod mailbox;
+mod messages;
 mod names;
 mod part;
+mod pipeline;
 mod search;
 mod section;
+mod send;
 mod sequence;
+mod status;
+mod store;
 mod structure;
 mod text;
 mod tokens;
 
-pub use append::AppendUid;
+pub use append::{AppendOptions, AppendUid};
+pub use batch::{Batch, Replies, Token};
 pub use capabilities::Capabilities;
 pub use code::{CopyUid, ResponseCode};
 pub use date::DateTime;
 pub use envelope::{Address, Addresses, Envelope};
 pub use events::{Event, Events};
+pub use extensions::{IdTime, RawAnswer};
 pub use fetch::{Fetch, Message};
+pub use idle::{Idle, IdleHandle};
+pub use list::{ListQuery, Namespace, Namespaces};
 pub use mailbox::{ListEntry, Mailbox};
+pub use messages::FetchedMessage;
 pub use names::MailboxName;
 pub use part::{BodyPart, Disposition, Parameters};
+pub use search::SearchResult;
 pub use section::{Flags, Item, Labels, Section};
 pub use sequence::SequenceSet;
+pub use status::MailboxStatus;
+pub use store::{MessageFlags, Store, Stored};
 pub use structure::BodyStructure;
 pub use text::Text;
 
@@ -70,26 +88,37 @@ use crate::sasl::{self, Mechanism};
 use crate::wire::{Answer, Wire};
 use crate::{Error, Protocol, Result, Security, ports};
 use codec::{Condition, Response, ResponseFramer};
+use events::News;
 use exchange::{nothing, rejection};
+use extensions::Identity;
 use line::Line;
 use names::Names;
+
+/// So many bytes of commands may be on their way before an answer was read, so that neither side blocks the other.
+const IN_FLIGHT: usize = 8 << 10;
 
 /// IMAP: the options, and what is known of the server. Its verbs are those of [`ImapClient`](crate::ImapClient).
 #[derive(Debug, Default)]
 pub struct Imap {
     allow_preauth: bool,
+    /// What ID says, and when it is sent.
+    identity: Option<Identity>,
     /// The number of the last command's tag. They go on after the upgrade.
     tag: u32,
     /// None until they were asked for, or if what was known holds no more.
     capabilities: Option<Capabilities>,
     /// How often they were learned.
     learned: u32,
-    events: Events,
+    news: News,
     preauth: bool,
     /// How mailboxes are named from here on.
     names: Names,
+    /// An IDLE with this tag is under way.
+    idling: Option<u32>,
     /// LOGOUT was sent: a goodbye is no error.
     leaving: bool,
+    /// LOGOUT was answered.
+    left: bool,
     /// A cursor is going over a FETCH. If it was left before its end, news may have been in the part that was not read.
     reading: bool,
     /// The next part goes on with a response whose head was seen.
@@ -111,6 +140,37 @@ impl Imap {
     #[must_use]
     pub fn allow_preauth(mut self, allowed: bool) -> Self {
         self.allow_preauth = allowed;
+        self
+    }
+
+    /// What to say by ID (RFC 2971) and when: before the log-in or right after it. Some servers (163.com) let nobody select
+    /// a mailbox who has not said who they are. Nothing is said to a server that does not offer ID, and a refusal of it is
+    /// no error. Default: nothing.
+    ///
+    /// ```
+    /// use mailconnect::imap::{IdTime, Imap};
+    ///
+    /// let imap = Imap::new().identity(IdTime::AfterLogin, [("name", "my-program"), ("version", "1.0")])?;
+    /// # let script = mailconnect::testing::Script::parse("S: * OK [CAPABILITY IMAP4rev1 ID AUTH=PLAIN SASL-IR] hi")?;
+    /// # let connector = mailconnect::Connector::new();
+    /// # let transport = script.play().0;
+    /// let imap = connector.over(imap, transport, "localhost", mailconnect::Security::Plain)?;
+    /// # Ok::<(), mailconnect::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for CR, LF or NUL, more than 30 fields, a name of more than 30 bytes or a value of more
+    /// than 1024.
+    pub fn identity<'f>(mut self, time: IdTime, fields: impl IntoIterator<Item = (&'f str, &'f str)>) -> Result<Self> {
+        self.identity = Some(Identity::new(time, fields)?);
+        Ok(self)
+    }
+
+    /// What to call for every event, at once and before it is queued: from within the call that hears it. It is told of all,
+    /// also of those for which the queue has no room. Default: nobody.
+    #[must_use]
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.news = News::new(Some(std::sync::Arc::new(listener)));
         self
     }
 
@@ -147,7 +207,13 @@ impl Protocol for Imap {
     const UNSOLICITED: bool = true;
 
     fn reset(&mut self) {
-        *self = Self { allow_preauth: self.allow_preauth, tag: self.tag, ..Self::default() };
+        *self = Self {
+            allow_preauth: self.allow_preauth,
+            identity: self.identity.take(),
+            news: News::new(self.news.listener()),
+            tag: self.tag,
+            ..Self::default()
+        };
     }
 
     fn greet(&mut self, wire: &mut Wire) -> Result<()> {
@@ -193,6 +259,7 @@ impl Protocol for Imap {
         if self.preauth {
             return Err(Error::WrongState("login: the session is authenticated already (PREAUTH)"));
         }
+        self.identify(wire, IdTime::BeforeLogin)?;
         Ok(self.learn_capabilities(wire)?.mechanisms())
     }
 
@@ -210,6 +277,9 @@ impl Protocol for Imap {
     }
 
     fn quit(&mut self, wire: &mut Wire) -> Result<()> {
+        if self.left {
+            return Ok(());
+        }
         self.leaving = true;
         let result = self.run(wire, &Line::new("LOGOUT"), nothing);
         match result {

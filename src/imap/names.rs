@@ -74,7 +74,6 @@ pub(super) enum Names {
     #[default]
     Utf7,
     /// UTF8=ACCEPT or IMAP4rev2 is on.
-    #[allow(dead_code, reason = "ENABLE turns it on")]
     Utf8,
 }
 
@@ -89,6 +88,11 @@ impl Names {
             (Form::Text(text), Self::Utf8) => Cow::Borrowed(text.as_bytes()),
             (Form::Raw(bytes), _) => Cow::Borrowed(bytes),
         }
+    }
+
+    /// The name that was sent so, to be shown.
+    pub(super) fn shown(self, raw: &[u8]) -> String {
+        self.decode(raw).unwrap_or_else(|| String::from_utf8_lossy(raw).into_owned())
     }
 
     /// The name that was sent so; none if it does not decode, or would be sent otherwise and so could not be used in a

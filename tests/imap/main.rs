@@ -1,7 +1,11 @@
 //! IMAP against scripts: each exchange whole, line by line and byte by byte.
 
+mod batch;
+mod commands;
 mod fetch;
 mod hostile;
+mod idle;
+mod injection;
 mod login;
 mod mailboxes;
 mod opening;
@@ -34,6 +38,13 @@ fn open(script: &str) -> (Result<ImapClient>, ScriptHandle) {
 #[track_caller]
 fn session(script: &str, work: impl Fn(ImapClient)) {
     session_of(&Connector::new(), Script::parse(&format!("S: * OK ready\n{script}")).unwrap(), work);
+}
+
+/// As [`session`], with a server that offers this.
+#[track_caller]
+fn offering(capabilities: &str, script: &str, work: impl Fn(ImapClient)) {
+    let script = format!("S: * OK [CAPABILITY IMAP4rev1 {capabilities}] ready\n{script}");
+    session_of(&Connector::new(), Script::parse(&script).unwrap(), work);
 }
 
 #[track_caller]

@@ -39,7 +39,7 @@ fn frames(mut framer: ResponseFramer, bytes: &[u8]) -> Result<Vec<String>, Flaw>
 }
 
 fn answer(bytes: &str) -> Result<Vec<String>, Flaw> {
-    frames(ResponseFramer::new(7, &Limits::default()), bytes.as_bytes())
+    frames(ResponseFramer::new(7..=7, &Limits::default()), bytes.as_bytes())
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn rule_6_announced_sizes() {
     assert!(too_much("* 1 FETCH (BODY[] {18446744073709551616}\r\n"));
     assert!(!too_much("* X {65536}\r\n"));
     let limits = Limits { collected: 20, ..Limits::default() };
-    let small = |bytes: &[u8]| frames(ResponseFramer::new(7, &limits), bytes);
+    let small = |bytes: &[u8]| frames(ResponseFramer::new(7..=7, &limits), bytes);
     assert!(matches!(small(b"* X {9}\r\n123456789 {9}\r\n123456789\r\n"), Err(Flaw::TooMuch { max: 20, .. })));
 }
 

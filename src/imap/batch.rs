@@ -1,0 +1,330 @@
+//! Several commands in flight (RFC 9051, 5.5): written together, answered one after the other, matched by their tags. Where
+//! the RFC forbids a command to follow another unanswered, the batch waits in between; nobody has to know.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use zeroize::Zeroizing;
+
+use super::copy::{Gone, uid_expunging};
+use super::exchange::{Collect, Nothing};
+use super::fetch::fetching;
+use super::line::Line;
+use super::messages::Messages;
+use super::pipeline::{Queued, Reply};
+use super::store::storing;
+use super::{
+    CopyUid, FetchedMessage, Imap, ListEntry, Mailbox, MailboxName, MailboxStatus, SearchResult, SequenceSet, Store,
+    Stored,
+};
+use crate::{Client, Error, Result};
+
+impl Client<Imap> {
+    /// Collects commands that go out together: n of them take one wait for the server instead of n. What each has answered
+    /// is taken out of the replies by the token that it gave.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use mailconnect::testing::{Mode, Server};
+    /// # let server = Server::imap().mode(Mode::Plain).message(b"Subject: Hello\r\n\r\nHi.\r\n").start()?;
+    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+    /// let mut batch = imap.batch();
+    /// batch.login("user", "password");
+    /// let inbox = batch.select("INBOX");
+    /// let flags = batch.uid_fetch("1:*", "(FLAGS)");
+    /// let mut replies = batch.run()?; // one wait for all three
+    /// assert_eq!(replies.take(inbox)?.exists, 1);
+    /// for message in replies.take(flags)? {
+    ///     println!("{:?} {:?}", message.uid(), message.flags());
+    /// }
+    /// # assert!(imap.is_authenticated());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// What changes the meaning of the bytes that follow (STARTTLS, AUTHENTICATE, IDLE, ENABLE) and messages that go out
+    /// (APPEND) have no place in it.
+    pub fn batch(&mut self) -> Batch<'_> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Batch { client: self, id, queue: Vec::new(), error: None, login: None, logout: false }
+    }
+}
+
+/// Commands that go out together; see [`Client::batch`](crate::Client::batch).
+///
+/// Arguments are those of the client's own verbs. One that is refused is told by [`run`](Self::run), which sends nothing
+/// then. These wait for the answers to what is before them, as RFC 9051, 5.5 has it: a command with sequence numbers after
+/// one that may change them (any but `FETCH`, `STORE` and `SEARCH` with sequence numbers themselves; `SELECT` starts anew),
+/// and a string that the server must ask for.
+#[must_use = "nothing is sent until run is called"]
+pub struct Batch<'c> {
+    client: &'c mut Client<Imap>,
+    id: u64,
+    queue: Vec<Queued>,
+    /// The first argument that was refused.
+    error: Option<Error>,
+    /// The password of a log-in in it.
+    login: Option<Zeroizing<String>>,
+    logout: bool,
+}
+
+/// Stands for the answer to a command in a batch, and can be used once.
+pub struct Token<T> {
+    batch: u64,
+    index: usize,
+    answer: PhantomData<fn() -> T>,
+}
+
+impl<T> fmt::Debug for Token<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+/// What a batch was answered.
+pub struct Replies {
+    batch: u64,
+    replies: Vec<Option<Reply>>,
+}
+
+impl Replies {
+    /// The answer to the command that gave this token.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] if the server refused it; [`Error::WrongState`] if the token is of another batch.
+    pub fn take<T: 'static>(&mut self, token: Token<T>) -> Result<T> {
+        const FOREIGN: Error = Error::WrongState("take: the token is of another batch");
+        if token.batch != self.batch {
+            return Err(FOREIGN);
+        }
+        let reply = self.replies.get_mut(token.index).and_then(Option::take).ok_or(FOREIGN)??;
+        reply.downcast().map(|answer| *answer).map_err(|_| FOREIGN)
+    }
+
+    /// Whether all went well that was not taken.
+    ///
+    /// # Errors
+    /// The first [`Error::Rejected`].
+    pub fn done(self) -> Result<()> {
+        self.replies.into_iter().flatten().try_for_each(|reply| reply.map(drop))
+    }
+}
+
+impl fmt::Debug for Replies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = self.replies.iter().flatten().count();
+        f.debug_struct("Replies").field("left", &left).finish_non_exhaustive()
+    }
+}
+
+impl Batch<'_> {
+    fn add<C>(&mut self, request: Result<(Line<'_>, C)>) -> Token<C::Output>
+    where
+        C: Collect<Output: Send + 'static> + Send + 'static,
+    {
+        let token = Token { batch: self.id, index: self.queue.len(), answer: PhantomData };
+        let late = Err(Error::WrongState("a command after LOGOUT"));
+        match if self.logout { late } else { request } {
+            Ok((line, collect)) => self.queue.push(Queued::new(line, collect)),
+            Err(error) => _ = self.error.get_or_insert(error),
+        }
+        token
+    }
+
+    fn imap(&self) -> &Imap {
+        self.client.protocol()
+    }
+
+    /// Logs in by LOGIN, which sends the password, so only where [`login`](crate::Client::login) would send it in the end. It
+    /// can only be the first of a batch. [`run`](Self::run) fails where it is refused before a byte is sent.
+    pub fn login(&mut self, user: &str, password: &str) -> Token<()> {
+        let first = self.queue.is_empty();
+        let line = Line::new("LOGIN").any_string("user", user).and_then(|line| line.secret("password", password));
+        let line = if first { line } else { Err(Error::WrongState("login: not as the first of the batch")) };
+        let token = self.add(line.map(|line| (line, Nothing)));
+        self.login = Some(Zeroizing::new(password.to_owned()));
+        token
+    }
+
+    /// [`Client::noop`](crate::Client::noop).
+    pub fn noop(&mut self) -> Token<()> {
+        self.add(Ok((Line::new("NOOP"), Nothing)))
+    }
+
+    /// [`Client::select`](crate::Client::select).
+    pub fn select<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Token<Mailbox> {
+        let request = self.imap().opening("SELECT", mailbox);
+        self.add(request)
+    }
+
+    /// [`Client::examine`](crate::Client::examine).
+    pub fn examine<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Token<Mailbox> {
+        let request = self.imap().opening("EXAMINE", mailbox);
+        self.add(request)
+    }
+
+    /// [`Client::close`](crate::Client::close).
+    pub fn close(&mut self) -> Token<()> {
+        self.add(Ok((Line::changing("CLOSE"), Nothing)))
+    }
+
+    /// [`Client::unselect`](crate::Client::unselect).
+    pub fn unselect(&mut self) -> Token<()> {
+        self.add(Ok((Line::new("UNSELECT").needing("UNSELECT"), Nothing)))
+    }
+
+    /// [`Client::create`](crate::Client::create).
+    pub fn create<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Token<()> {
+        self.about("CREATE", mailbox.into())
+    }
+
+    /// [`Client::delete`](crate::Client::delete).
+    pub fn delete<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Token<()> {
+        self.about("DELETE", mailbox.into())
+    }
+
+    /// [`Client::subscribe`](crate::Client::subscribe).
+    pub fn subscribe<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Token<()> {
+        self.about("SUBSCRIBE", mailbox.into())
+    }
+
+    /// [`Client::unsubscribe`](crate::Client::unsubscribe).
+    pub fn unsubscribe<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Token<()> {
+        self.about("UNSUBSCRIBE", mailbox.into())
+    }
+
+    fn about(&mut self, command: &'static str, mailbox: MailboxName<'_>) -> Token<()> {
+        let line = Line::changing(command).mailbox(mailbox, self.imap().names);
+        self.add(line.map(|line| (line, Nothing)))
+    }
+
+    /// [`Client::list`](crate::Client::list).
+    pub fn list(&mut self, reference: &str, pattern: &str) -> Token<Vec<ListEntry>> {
+        let request = self.imap().listing("LIST", reference, pattern);
+        self.add(request)
+    }
+
+    /// [`Client::status`](crate::Client::status).
+    pub fn status<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>, items: &str) -> Token<MailboxStatus> {
+        let request = self.imap().status_of(mailbox, items);
+        self.add(request)
+    }
+
+    /// [`Client::search`](crate::Client::search).
+    pub fn search(&mut self, criteria: &str) -> Token<Vec<u32>> {
+        let request = self.imap().searching("SEARCH", criteria);
+        self.add(request)
+    }
+
+    /// [`Client::uid_search`](crate::Client::uid_search).
+    pub fn uid_search(&mut self, criteria: &str) -> Token<Vec<u32>> {
+        let request = self.imap().searching("UID SEARCH", criteria);
+        self.add(request)
+    }
+
+    /// [`Client::uid_esearch`](crate::Client::uid_esearch).
+    pub fn uid_esearch(&mut self, options: &str, criteria: &str) -> Token<SearchResult> {
+        let request = self.imap().esearching("UID SEARCH", options, criteria);
+        self.add(request)
+    }
+
+    /// [`Client::fetch`](crate::Client::fetch), with all messages in memory.
+    pub fn fetch(
+        &mut self,
+        set: impl TryInto<SequenceSet, Error: Into<Error>>,
+        items: &str,
+    ) -> Token<Vec<FetchedMessage>> {
+        let line = set.try_into().map_err(Into::into).and_then(|set| fetching("FETCH", &set, items));
+        self.add(line.map(|line| (line, Messages::default())))
+    }
+
+    /// [`Client::uid_fetch`](crate::Client::uid_fetch), with all messages in memory.
+    pub fn uid_fetch(
+        &mut self,
+        set: impl TryInto<SequenceSet, Error: Into<Error>>,
+        items: &str,
+    ) -> Token<Vec<FetchedMessage>> {
+        let line = set.try_into().map_err(Into::into).and_then(|set| fetching("UID FETCH", &set, items));
+        self.add(line.map(|line| (line, Messages::default())))
+    }
+
+    /// [`Client::store`](crate::Client::store).
+    pub fn store(&mut self, set: impl TryInto<SequenceSet, Error: Into<Error>>, store: &Store<'_>) -> Token<Stored> {
+        self.add(set.try_into().map_err(Into::into).and_then(|set| storing("STORE", &set, store)))
+    }
+
+    /// [`Client::uid_store`](crate::Client::uid_store).
+    pub fn uid_store(
+        &mut self,
+        set: impl TryInto<SequenceSet, Error: Into<Error>>,
+        store: &Store<'_>,
+    ) -> Token<Stored> {
+        self.add(set.try_into().map_err(Into::into).and_then(|set| storing("UID STORE", &set, store)))
+    }
+
+    /// [`Client::uid_copy`](crate::Client::uid_copy).
+    pub fn uid_copy<'m>(
+        &mut self,
+        set: impl TryInto<SequenceSet, Error: Into<Error>>,
+        mailbox: impl Into<MailboxName<'m>>,
+    ) -> Token<Option<CopyUid>> {
+        let set = set.try_into().map_err(Into::into);
+        let request = set.and_then(|set| self.imap().copying("UID COPY", &set, mailbox));
+        self.add(request)
+    }
+
+    /// [`Client::uid_move`](crate::Client::uid_move).
+    pub fn uid_move<'m>(
+        &mut self,
+        set: impl TryInto<SequenceSet, Error: Into<Error>>,
+        mailbox: impl Into<MailboxName<'m>>,
+    ) -> Token<Option<CopyUid>> {
+        let set = set.try_into().map_err(Into::into);
+        let request = set.and_then(|set| self.imap().copying("UID MOVE", &set, mailbox));
+        self.add(request)
+    }
+
+    /// [`Client::expunge`](crate::Client::expunge).
+    pub fn expunge(&mut self) -> Token<Vec<u32>> {
+        self.add(Ok((Line::changing("EXPUNGE"), Gone(Vec::new()))))
+    }
+
+    /// [`Client::uid_expunge`](crate::Client::uid_expunge).
+    pub fn uid_expunge(&mut self, set: impl TryInto<SequenceSet, Error: Into<Error>>) -> Token<Vec<u32>> {
+        self.add(set.try_into().map_err(Into::into).map(|set| uid_expunging(&set)))
+    }
+
+    /// Says goodbye. Nothing can follow; [`Client::quit`](crate::Client::quit) then only closes.
+    pub fn logout(&mut self) -> Token<()> {
+        let token = self.add(Ok((Line::new("LOGOUT"), Nothing)));
+        self.logout = true;
+        token
+    }
+
+    /// Sends all of it and reads all answers. A refusal is told by [`Replies::take`].
+    ///
+    /// # Errors
+    /// The first argument that was refused, before a byte is sent, and what the server cannot do; those of the connection.
+    pub fn run(self) -> Result<Replies> {
+        let Self { client, id, mut queue, error, login, .. } = self;
+        if let Some(error) = error {
+            return Err(error);
+        }
+        match login {
+            None => client.exchange(|imap, wire| imap.run_batch(wire, &mut queue))?,
+            Some(password) => client.log_in_by(password.as_bytes(), |imap, wire| {
+                imap.run_log_in(wire, &mut queue).map(|logged_in| ((), logged_in))
+            })?,
+        }
+        Ok(Replies { batch: id, replies: queue.into_iter().filter_map(Queued::into_reply).collect() })
+    }
+}
+
+impl fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let commands: Vec<_> = self.queue.iter().map(|queued| queued.line.command).collect();
+        f.debug_struct("Batch").field("commands", &commands).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,272 @@
+//! IDLE (RFC 2177; RFC 9051, 6.3.13): the server tells what is new when it happens. No answer is due while nothing is
+//! said, so a cursor that is dropped leaves a client whose next command ends the IDLE first.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Imap;
+use super::codec::{ResponseFramer, is_reply_to};
+use super::events::Event;
+use super::exchange::{Completion, Step, nothing};
+use super::line::Line;
+use crate::wire::{Answer, Part, Ready, Wire};
+use crate::{Client, Phase, Result};
+
+const IDLE: &str = "IDLE";
+
+/// How often to look whether [`IdleHandle::done`] was called: every 210 ms, which is less than five times a second, and
+/// leaves the rest of 250 ms for DONE.
+const LOOK: Duration = Duration::from_millis(210);
+
+/// An IDLE is ended and begun again after 28 min: servers close after 30 (RFC 2177 asks for 29 at most).
+const RENEWAL: Duration = Duration::from_secs(28 * 60);
+
+impl Client<Imap> {
+    /// Listens for news of the selected mailbox for so long, counted from now: a cursor over events. Events that were not
+    /// read yet come first. It takes less than five wake-ups a second.
+    ///
+    /// ```
+    /// use mailconnect::imap::Event;
+    /// use std::time::Duration;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let script = mailconnect::testing::Script::parse(
+    /// #     "S: * OK [CAPABILITY IMAP4rev1 IDLE] ready\n\
+    /// #      C: A1 IDLE\n\
+    /// #      S: + idling\n\
+    /// #      S: * 5 EXISTS\n\
+    /// #      PAUSE 30s\n\
+    /// #      S: * 2 EXPUNGE\n\
+    /// #      C: DONE\n\
+    /// #      S: A1 OK done",
+    /// # )?;
+    /// # let transport = script.play().0;
+    /// # let connector = mailconnect::Connector::new();
+    /// # let plain = mailconnect::Security::Plain;
+    /// # let imap = mailconnect::imap::Imap::new();
+    /// # let mut imap = connector.over(imap, transport, "localhost", plain)?;
+    /// let mut idle = imap.idle(Duration::from_secs(60))?;
+    /// while let Some(event) = idle.next_event()? {
+    ///     println!("{event:?}");
+    ///     if event == Event::Expunge(2) {
+    ///         break;
+    ///     }
+    /// }
+    /// idle.done()?; // or drop it: the next command ends it first
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if the server does not offer it;
+    /// [`Error::Rejected`](crate::Error::Rejected) if it refuses.
+    pub fn idle(&mut self, time: Duration) -> Result<Idle<'_>> {
+        let (now, under_way) = self.exchange(|imap, wire| {
+            let now = wire.now();
+            imap.check(wire, &Line::new(IDLE).needing(IDLE))?;
+            Ok((now, imap.begin_idle(wire)?))
+        })?;
+        let stop = Arc::new(AtomicBool::new(false));
+        Ok(Idle { client: self, until: now.checked_add(time), begun: now, renewal: RENEWAL, stop, over: !under_way })
+    }
+}
+
+/// Listens for news; see [`Client::idle`](crate::Client::idle).
+#[must_use = "nothing is read until next_event is called"]
+pub struct Idle<'c> {
+    client: &'c mut Client<Imap>,
+    /// None if that is later than time goes.
+    until: Option<Instant>,
+    /// When IDLE was last sent.
+    begun: Instant,
+    renewal: Duration,
+    stop: Arc<AtomicBool>,
+    over: bool,
+}
+
+impl Idle<'_> {
+    /// After how long IDLE is ended and begun again, since servers close and routers forget what is silent for long.
+    /// Default: 28 min. Behind a router of bad memory, 4 min may be better.
+    pub fn renew_every(mut self, renewal: Duration) -> Self {
+        self.renewal = renewal;
+        self
+    }
+
+    /// What ends it from another thread.
+    pub fn handle(&self) -> IdleHandle {
+        IdleHandle { stop: Arc::clone(&self.stop) }
+    }
+
+    /// Waits for the next event; none once the time is over, [`IdleHandle::done`] was called, or the server has ended it.
+    /// The client can be used for something else then.
+    ///
+    /// # Errors
+    /// Those of the connection. A goodbye of the server is [`Error::Rejected`](crate::Error::Rejected).
+    pub fn next_event(&mut self) -> Result<Option<Event>> {
+        loop {
+            if let Some(event) = self.client.protocol().news.next() {
+                return Ok(Some(event));
+            }
+            if self.over {
+                return Ok(None);
+            }
+            self.advance()?;
+        }
+    }
+
+    /// Ends it. Events that were not read are in [`Client::events`](crate::Client::events).
+    ///
+    /// # Errors
+    /// Those of the connection; [`Error::Rejected`](crate::Error::Rejected) if the server says that it went wrong.
+    pub fn done(mut self) -> Result<()> {
+        self.stop.store(true, Ordering::Release);
+        if self.over { Ok(()) } else { self.advance() }
+    }
+
+    /// Waits for a while at most, for something to happen.
+    fn advance(&mut self) -> Result<()> {
+        let Self { client, until, begun, renewal, stop, over } = self;
+        // A failure ends it too.
+        *over = true;
+        *over = client.proceed(|imap, wire| {
+            let now = wire.now();
+            if stop.load(Ordering::Acquire) || until.is_some_and(|until| until <= now) {
+                return imap.end_idle(wire).map(|()| true);
+            }
+            let renew_at = begun.checked_add(*renewal);
+            if renew_at.is_some_and(|at| at <= now) {
+                *begun = now;
+                imap.end_idle(wire)?;
+                return imap.begin_idle(wire).map(|under_way| !under_way);
+            }
+            let look = [now.checked_add(LOOK), renew_at, *until].into_iter().flatten().min();
+            if wire.wait(look.unwrap_or(now))? == Ready::Nothing {
+                return Ok(false);
+            }
+            // Each response has its time.
+            wire.enter(Phase::Command);
+            imap.heard = 0;
+            imap.idle_step(wire).map(|step| matches!(step, Step::Done(_)))
+        })?;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Idle<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Idle").field("until", &self.until).field("over", &self.over).finish_non_exhaustive()
+    }
+}
+
+/// Ends an IDLE from another thread; see [`Idle::handle`].
+#[derive(Debug, Clone)]
+pub struct IdleHandle {
+    stop: Arc<AtomicBool>,
+}
+
+impl IdleHandle {
+    /// Ends it within 250 ms and the time that the server takes to answer: [`Idle::next_event`] gives none, and the client
+    /// is usable. [`Interrupt`](crate::Interrupt) would close it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let script = mailconnect::testing::Script::parse(
+    /// #     "S: * OK [CAPABILITY IMAP4rev1 IDLE] ready\n\
+    /// #      C: A1 IDLE\n\
+    /// #      S: + idling\n\
+    /// #      C: DONE\n\
+    /// #      S: A1 OK done\n\
+    /// #      C: A2 NOOP\n\
+    /// #      S: A2 OK done",
+    /// # )?;
+    /// # let transport = script.play().0;
+    /// # let connector = mailconnect::Connector::new();
+    /// # let plain = mailconnect::Security::Plain;
+    /// # let imap = mailconnect::imap::Imap::new();
+    /// # let mut imap = connector.over(imap, transport, "localhost", plain)?;
+    /// let mut idle = imap.idle(Duration::from_secs(3600))?;
+    /// let handle = idle.handle();
+    /// let other = std::thread::spawn(move || handle.done());
+    /// assert_eq!(idle.next_event()?, None);
+    /// other.join().unwrap();
+    /// imap.noop()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn done(&self) {
+        self.stop.store(true, Ordering::Release);
+    }
+}
+
+impl Imap {
+    /// Sends IDLE and waits for the `+`. False if the server has said OK at once, which ends it.
+    fn begin_idle(&mut self, wire: &mut Wire) -> Result<bool> {
+        self.begin(wire)?;
+        wire.enter(Phase::Command);
+        let tag = *self.next_tags(1).start();
+        let mut group = wire.group();
+        group.put("A").number(tag.into()).put(" IDLE").line();
+        group.send()?;
+        self.idling = Some(tag);
+        loop {
+            match self.idle_step(wire)? {
+                Step::Continue => return Ok(true),
+                Step::Data => {}
+                Step::Done(_) => return Ok(false),
+            }
+        }
+    }
+
+    /// Reads one response, whole, and keeps it as an event.
+    fn idle_step(&mut self, wire: &mut Wire) -> Result<Step> {
+        wire.expect(Answer::new(IDLE, ResponseFramer::one_response(self.idling.unwrap_or_default(), wire.limits())));
+        let mut step = Step::Data;
+        while wire.answers_due() > 0 {
+            let (rest, part) = self.part(wire)?;
+            if rest {
+                continue;
+            }
+            if let Some(completion) = self.ended(wire, part)? {
+                self.idling = None;
+                return completion.accept(IDLE).map(Step::Done);
+            }
+            match self.response(wire)? {
+                Some(Step::Data) => self.keep(wire),
+                Some(Step::Continue) => step = Step::Continue,
+                _ => {}
+            }
+        }
+        Ok(step)
+    }
+
+    /// The tagged end, if that is what was read.
+    fn ended(&mut self, wire: &mut Wire, part: Part) -> Result<Option<Completion>> {
+        let tagged = part == Part::Last && self.idling.is_some_and(|tag| is_reply_to(tag, wire.frame()));
+        if tagged { self.completion(wire).map(Some) } else { Ok(None) }
+    }
+
+    /// Ends an IDLE, if the server has not done so itself.
+    pub(super) fn end_idle(&mut self, wire: &mut Wire) -> Result<()> {
+        wire.enter(Phase::Command);
+        self.heard = 0;
+        // One that floods is heard no further than the queue goes.
+        for _ in 0..wire.limits().event_queue {
+            if wire.wait(wire.now())? == Ready::Nothing {
+                break;
+            }
+            if matches!(self.idle_step(wire)?, Step::Done(_)) {
+                return Ok(());
+            }
+        }
+        let mut group = wire.group();
+        group.put("DONE").line();
+        group.send()?;
+        let tag = self.idling.take().unwrap_or_default();
+        wire.expect(Answer::new(IDLE, ResponseFramer::new(tag..=tag, wire.limits())));
+        self.rest = false;
+        self.heard = 0;
+        self.finish(wire, IDLE, nothing).map(drop)
+    }
+}

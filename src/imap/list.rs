@@ -1,0 +1,365 @@
+//! LIST in its plain and its extended form (RFC 9051, 6.3.9; RFC 5258, 5819, 6154), LSUB and NAMESPACE (RFC 2342): which
+//! mailboxes there are.
+
+use super::Imap;
+use super::codec::Untagged;
+use super::exchange::{Collect, Completion};
+use super::line::Line;
+use super::mailbox::ListEntry;
+use super::names::Names;
+use super::status::MailboxStatus;
+use super::tokens::{Token, Tokens, unescape};
+use crate::wire::Flaw;
+use crate::{Client, Limits, Result};
+
+impl Client<Imap> {
+    /// The mailboxes below `reference` whose names fit `pattern`, where `*` stands for anything and `%` for anything
+    /// within one level: `list("", "*")` is all of them.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use mailconnect::testing::{Mode, Server};
+    /// # let server = Server::imap().mode(Mode::Plain).start()?;
+    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+    /// # imap.login("user", "password")?;
+    /// for mailbox in imap.list("", "*")? {
+    ///     println!("{}", mailbox.name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub fn list(&mut self, reference: &str, pattern: &str) -> Result<Vec<ListEntry>> {
+        self.exchange(|imap, wire| imap.perform(wire, imap.listing("LIST", reference, pattern)?))
+    }
+
+    /// As [`list`](Self::list), of those that are subscribed (RFC 3501, 6.3.9). IMAP4rev2 has
+    /// [`ListQuery::subscribed`] instead.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use mailconnect::testing::{Mode, Server};
+    /// # let server = Server::imap().mode(Mode::Plain).start()?;
+    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+    /// # imap.login("user", "password")?;
+    /// for mailbox in imap.lsub("", "*")? {
+    ///     println!("{}", mailbox.name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub fn lsub(&mut self, reference: &str, pattern: &str) -> Result<Vec<ListEntry>> {
+        self.exchange(|imap, wire| imap.perform(wire, imap.listing("LSUB", reference, pattern)?))
+    }
+
+    /// The mailboxes that fit a query, with what it asks of them.
+    ///
+    /// ```
+    /// use mailconnect::imap::ListQuery;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let script = mailconnect::testing::Script::parse(
+    /// #     "S: * OK [CAPABILITY IMAP4rev1 LIST-EXTENDED LIST-STATUS SPECIAL-USE] ready\n\
+    /// #      C: A1 LIST \"\" \"*\" RETURN (SPECIAL-USE STATUS (MESSAGES UNSEEN))\n\
+    /// #      S: * LIST (\\\\Sent) \"/\" Gesendet\n\
+    /// #      S: * STATUS Gesendet (MESSAGES 17 UNSEEN 0)\n\
+    /// #      S: A1 OK listed",
+    /// # )?;
+    /// # let transport = script.play().0;
+    /// # let connector = mailconnect::Connector::new();
+    /// # let plain = mailconnect::Security::Plain;
+    /// # let imap = mailconnect::imap::Imap::new();
+    /// # let mut imap = connector.over(imap, transport, "localhost", plain)?;
+    /// let query = ListQuery::new("", "*").return_special_use().return_status("MESSAGES UNSEEN");
+    /// for mailbox in imap.list_extended(&query)? {
+    ///     let unseen = mailbox.status.and_then(|status| status.unseen);
+    ///     println!("{} {:?} {unseen:?}", mailbox.name, mailbox.attributes);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if the server does not offer what the query needs.
+    pub fn list_extended(&mut self, query: &ListQuery<'_>) -> Result<Vec<ListEntry>> {
+        self.exchange(|imap, wire| {
+            for extension in query.needs() {
+                imap.check(wire, &Line::new("LIST").needing(extension))?;
+            }
+            imap.perform(wire, imap.listing_extended(query)?)
+        })
+    }
+
+    /// What stands before the names of one's own mailboxes, of other users' and of shared ones, and what separates their
+    /// levels.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let script = mailconnect::testing::Script::parse(
+    /// #     "S: * OK [CAPABILITY IMAP4rev1 NAMESPACE] ready\n\
+    /// #      C: A1 NAMESPACE\n\
+    /// #      S: * NAMESPACE ((\"INBOX.\" \".\")) NIL ((\"shared.\" \".\"))\n\
+    /// #      S: A1 OK done",
+    /// # )?;
+    /// # let transport = script.play().0;
+    /// # let connector = mailconnect::Connector::new();
+    /// # let plain = mailconnect::Security::Plain;
+    /// # let imap = mailconnect::imap::Imap::new();
+    /// # let mut imap = connector.over(imap, transport, "localhost", plain)?;
+    /// let spaces = imap.namespace()?;
+    /// assert_eq!(spaces.personal[0].prefix, "INBOX.");
+    /// assert!(spaces.other_users.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if the server does not offer it.
+    pub fn namespace(&mut self) -> Result<Namespaces> {
+        self.exchange(|imap, wire| {
+            let names = imap.names;
+            let line = Line::new("NAMESPACE").needing("NAMESPACE");
+            imap.perform(wire, (line, Spaces { names, found: Namespaces::default() }))
+        })
+    }
+}
+
+/// What LIST is to look for and to tell, beside names.
+///
+/// [`Client::list_extended`](crate::Client::list_extended) has an example.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListQuery<'a> {
+    reference: &'a str,
+    pattern: &'a str,
+    select: Vec<&'static str>,
+    tell: Vec<&'static str>,
+    status: Option<&'a str>,
+}
+
+impl<'a> ListQuery<'a> {
+    /// The mailboxes below `reference` whose names fit `pattern`.
+    pub fn new(reference: &'a str, pattern: &'a str) -> Self {
+        Self { reference, pattern, ..Self::default() }
+    }
+
+    /// Only those that are subscribed, also if they are not there any more.
+    #[must_use]
+    pub fn subscribed(mut self) -> Self {
+        self.select.push("SUBSCRIBED");
+        self
+    }
+
+    /// Those on other servers too.
+    #[must_use]
+    pub fn remote(mut self) -> Self {
+        self.select.push("REMOTE");
+        self
+    }
+
+    /// Also those that do not fit, but have some below them that do. It goes with [`subscribed`](Self::subscribed).
+    #[must_use]
+    pub fn recursive_match(mut self) -> Self {
+        self.select.push("RECURSIVEMATCH");
+        self
+    }
+
+    /// Only those with a special use: `\\Sent`, `\\Drafts`, ..
+    #[must_use]
+    pub fn special_use(mut self) -> Self {
+        self.select.push("SPECIAL-USE");
+        self
+    }
+
+    /// Tells of each whether it is subscribed: `\\Subscribed`.
+    #[must_use]
+    pub fn return_subscribed(mut self) -> Self {
+        self.tell.push("SUBSCRIBED");
+        self
+    }
+
+    /// Tells of each whether there are some below it: `\\HasChildren`, `\\HasNoChildren`.
+    #[must_use]
+    pub fn return_children(mut self) -> Self {
+        self.tell.push("CHILDREN");
+        self
+    }
+
+    /// Tells of each its special use.
+    #[must_use]
+    pub fn return_special_use(mut self) -> Self {
+        self.tell.push("SPECIAL-USE");
+        self
+    }
+
+    /// Tells of each its [`status`](ListEntry::status); `items` as for [`Client::status`](crate::Client::status).
+    #[must_use]
+    pub fn return_status(mut self, items: &'a str) -> Self {
+        self.status = Some(items);
+        self
+    }
+
+    /// The extensions that it takes.
+    fn needs(&self) -> impl Iterator<Item = &'static str> {
+        let special = self.select.iter().chain(&self.tell).any(|option| *option == "SPECIAL-USE");
+        let extended = !self.select.is_empty() || !self.tell.is_empty();
+        let wanted = [(extended, "LIST-EXTENDED"), (special, "SPECIAL-USE"), (self.status.is_some(), "LIST-STATUS")];
+        wanted.into_iter().filter_map(|(needed, extension)| needed.then_some(extension))
+    }
+}
+
+impl Imap {
+    pub(super) fn listing(
+        &self,
+        command: &'static str,
+        reference: &str,
+        pattern: &str,
+    ) -> Result<(Line<'static>, Listing)> {
+        let line =
+            Line::new(command).pattern("reference", reference, self.names)?.pattern("pattern", pattern, self.names)?;
+        Ok((line, Listing { command, names: self.names, status: false, entries: Vec::new() }))
+    }
+
+    fn listing_extended<'a>(&self, query: &ListQuery<'a>) -> Result<(Line<'a>, Listing)> {
+        let (mut line, names) = (Line::new("LIST"), self.names);
+        if !query.select.is_empty() {
+            line = line.text("selection", format!("({})", query.select.join(" ")).into_bytes());
+        }
+        line = line.pattern("reference", query.reference, names)?.pattern("pattern", query.pattern, names)?;
+        if !query.tell.is_empty() || query.status.is_some() {
+            line = line.own(" RETURN (").more(query.tell.join(" ").into_bytes());
+            if let Some(items) = query.status {
+                line =
+                    line.own(if query.tell.is_empty() { "STATUS" } else { " STATUS" }).words("status items", items)?;
+            }
+            line = line.own(")");
+        }
+        let status = query.status.is_some();
+        Ok((line, Listing { command: "LIST", names: self.names, status, entries: Vec::new() }))
+    }
+}
+
+/// The answer to LIST or LSUB.
+pub(super) struct Listing {
+    command: &'static str,
+    names: Names,
+    status: bool,
+    entries: Vec<ListEntry>,
+}
+
+impl Collect for Listing {
+    type Output = Vec<ListEntry>;
+
+    fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw> {
+        if self.status && data.is("STATUS", false) {
+            return Ok(self.add_status(MailboxStatus::parse(data.rest, self.names, limits)));
+        }
+        if !data.is(self.command, false) {
+            return Ok(false);
+        }
+        let Some(entry) = ListEntry::parse(data.rest, self.names, limits)? else { return Ok(false) };
+        if self.entries.len() >= limits.list_entries {
+            return Err(Flaw::TooMuch { what: "mailboxes", max: limits.list_entries as u64 });
+        }
+        self.entries.push(entry);
+        Ok(true)
+    }
+
+    fn done(self, _: &Completion) -> Vec<ListEntry> {
+        self.entries
+    }
+}
+
+impl Listing {
+    /// The status follows its mailbox, mostly at once.
+    fn add_status(&mut self, status: Option<MailboxStatus>) -> bool {
+        let Some(status) = status else { return false };
+        let Some(entry) = self.entries.iter_mut().rev().find(|entry| entry.name == status.mailbox) else {
+            return false;
+        };
+        entry.status = Some(status);
+        true
+    }
+}
+
+// ---- Namespaces ----
+
+/// Where mailboxes are, by whose they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Namespaces {
+    /// One's own.
+    pub personal: Vec<Namespace>,
+    /// Other users'.
+    pub other_users: Vec<Namespace>,
+    /// Those that are shared.
+    pub shared: Vec<Namespace>,
+}
+
+/// What the names of some mailboxes begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Namespace {
+    /// The beginning, in UTF-8, mostly with the delimiter at its end.
+    pub prefix: String,
+    /// What separates the levels of the names; none for flat ones.
+    pub delimiter: Option<char>,
+}
+
+struct Spaces {
+    names: Names,
+    found: Namespaces,
+}
+
+impl Collect for Spaces {
+    type Output = Namespaces;
+
+    fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw> {
+        if !data.is("NAMESPACE", false) {
+            return Ok(false);
+        }
+        let mut tokens = Tokens::new(data.rest, 0, limits);
+        let Namespaces { personal, other_users, shared } = &mut self.found;
+        for spaces in [personal, other_users, shared] {
+            *spaces = read(&mut tokens, self.names)?;
+        }
+        Ok(true)
+    }
+
+    fn done(self, _: &Completion) -> Namespaces {
+        self.found
+    }
+}
+
+/// `((prefix delimiter ..) ..)` or NIL; extensions are passed over.
+fn read(tokens: &mut Tokens<'_>, names: Names) -> Result<Vec<Namespace>, Flaw> {
+    let (mut spaces, mut depth, mut strings) = (Vec::new(), 0, Vec::new());
+    while let Some(token) = tokens.next()? {
+        match token {
+            Token::Open => depth += 1,
+            Token::Close => {
+                if depth == 2 {
+                    let mut strings = strings.drain(..);
+                    let (prefix, delimiter) = (strings.next().flatten(), strings.next().flatten());
+                    spaces.extend(prefix.map(|prefix: Vec<u8>| Namespace {
+                        prefix: names.shown(&prefix),
+                        delimiter: delimiter.and_then(|text: Vec<u8>| text.first().map(|&byte| char::from(byte))),
+                    }));
+                }
+                depth -= 1;
+            }
+            Token::Quoted(inside) if depth == 2 => strings.push(Some(unescape(inside).into_owned())),
+            Token::Literal(bytes) if depth == 2 => strings.push(Some(bytes.to_vec())),
+            _ if depth == 2 => strings.push(None),
+            _ => {}
+        }
+        if depth <= 0 {
+            break;
+        }
+    }
+    Ok(spaces)
+}

@@ -1,0 +1,216 @@
+//! How commands go out: one tag each, literals that wait for the server's `+` where they must, and groups of commands in
+//! one write.
+
+use std::io::BufRead;
+use std::ops::RangeInclusive;
+
+use super::Imap;
+use super::codec::ResponseFramer;
+use super::exchange::Step;
+use super::line::{Line, Piece};
+use crate::wire::{Answer, BodyOutcome, Group, Wire};
+use crate::{Error, Phase, Result};
+
+/// LITERAL- (RFC 7888, 5) sends up to this without waiting.
+const LITERAL_MINUS: u64 = 4096;
+
+/// A message up to this size goes out without waiting, where LITERAL+ allows it: 64 KiB. For a larger one it is worth a
+/// round trip to hear first whether the server wants it.
+const UNASKED_BODY: u64 = 64 << 10;
+
+/// Extensions that IMAP4rev2 has taken in, RFC 9051, appendix E.
+const IN_REV2: &[&str] = &[
+    "NAMESPACE",
+    "UNSELECT",
+    "UIDPLUS",
+    "ESEARCH",
+    "ENABLE",
+    "IDLE",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "MOVE",
+    "SPECIAL-USE",
+];
+
+impl Imap {
+    /// Sends a command whole.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] if the server refuses it at one of its literals, of which nothing more is sent then.
+    pub(super) fn send(&mut self, wire: &mut Wire, line: &Line<'_>) -> Result<()> {
+        self.send_with(wire, line, None)
+    }
+
+    /// As [`send`](Self::send); the command ends in a body of this size.
+    pub(super) fn send_with(
+        &mut self,
+        wire: &mut Wire,
+        line: &Line<'_>,
+        body: Option<(&mut dyn BufRead, u64)>,
+    ) -> Result<()> {
+        self.begin(wire)?;
+        let tag = self.next_tags(1);
+        let unasked = self.unasked();
+        let waits = |piece: &&Piece<'_>| piece_waits(piece, unasked);
+        let body_waits = body.as_ref().is_some_and(|&(_, size)| size > UNASKED_BODY || must_wait(size, unasked));
+        let mut waiting = line.pieces.iter().filter(waits).count() + usize::from(body_waits);
+        let answer = Answer::new(line.command, ResponseFramer::new(tag.clone(), wire.limits()));
+        // What is sent in parts changes nothing before its last.
+        let mut answer = Some(if line.changes && waiting == 0 { answer.changing() } else { answer });
+        let mut group = wire.group();
+        group.put("A").number((*tag.start()).into()).put(" ");
+        for piece in &line.pieces {
+            put(&mut group, piece, waits(&piece), &mut answer)?;
+            if waits(&piece) {
+                group.send()?;
+                waiting -= 1;
+                self.go_ahead(wire, line, waiting)?;
+                group = wire.group();
+            }
+            put_literal(&mut group, piece);
+        }
+        let Some((source, size)) = body else {
+            end(&mut group, &mut answer);
+            return group.send();
+        };
+        announce(&mut group, size, body_waits, &mut answer);
+        if body_waits {
+            group.send()?;
+            self.go_ahead(wire, line, 0)?;
+            group = wire.group();
+        }
+        if group.counted(source, size)? == BodyOutcome::Answered {
+            drop(group);
+            return Err(wire.malformed("an answer in the middle of a message"));
+        }
+        group.line();
+        group.send()?;
+        wire.enter(Phase::FinalAnswer);
+        Ok(())
+    }
+
+    /// Sends commands in one write, and returns their tags. None of them has a literal that waits.
+    pub(super) fn send_group(&mut self, wire: &mut Wire, lines: &[&Line<'_>]) -> Result<RangeInclusive<u32>> {
+        self.begin(wire)?;
+        let tags = self.next_tags(u32::try_from(lines.len()).unwrap_or(u32::MAX));
+        let limits = wire.limits().clone();
+        let mut group = wire.group();
+        for (tag, line) in tags.clone().zip(lines) {
+            let answer = Answer::new(line.command, ResponseFramer::new(tags.clone(), &limits));
+            let mut answer = Some(if line.changes { answer.changing() } else { answer });
+            group.put("A").number(tag.into()).put(" ");
+            for piece in &line.pieces {
+                put(&mut group, piece, false, &mut answer)?;
+                put_literal(&mut group, piece);
+            }
+            end(&mut group, &mut answer);
+        }
+        group.send().map(|()| tags)
+    }
+
+    /// Before a command: hears what is new, and forgets the last answer.
+    pub(super) fn begin(&mut self, wire: &mut Wire) -> Result<()> {
+        if self.left {
+            return Err(Error::WrongState("a command after LOGOUT"));
+        }
+        self.hear(wire)?;
+        self.rest = false;
+        self.heard = 0;
+        Ok(())
+    }
+
+    /// So many new tags, in a row.
+    pub(super) fn next_tags(&mut self, count: u32) -> RangeInclusive<u32> {
+        // They start again at 1 where the numbers end; nothing is on its way then.
+        let before = if self.tag.checked_add(count).is_some() { self.tag } else { 0 };
+        self.tag = before.saturating_add(count);
+        before + 1..=self.tag
+    }
+
+    /// Refuses a command that the server cannot do, before a byte of it is sent. Asks for the capabilities, unless they
+    /// are known.
+    pub(super) fn check(&mut self, wire: &mut Wire, line: &Line<'_>) -> Result<()> {
+        let Some(extension) = line.needs else { return Ok(()) };
+        let capabilities = self.learn_capabilities(wire)?;
+        if capabilities.has(extension) || IN_REV2.contains(&extension) && capabilities.has("IMAP4REV2") {
+            return Ok(());
+        }
+        Err(Error::unsupported(format!("{}: the server does not offer {extension}", line.command)))
+    }
+
+    /// True if the command goes out in one piece, without the server's leave for a literal.
+    pub(super) fn goes_at_once(&self, line: &Line<'_>) -> bool {
+        let unasked = self.unasked();
+        !line.pieces.iter().any(|piece| piece_waits(piece, unasked))
+    }
+
+    /// Up to which size a literal goes out without the server's leave; none if never.
+    fn unasked(&self) -> Option<u64> {
+        let offers = |name| self.capabilities.as_ref().is_some_and(|capabilities| capabilities.has(name));
+        if offers("LITERAL+") {
+            return Some(u64::MAX);
+        }
+        (offers("LITERAL-") || offers("IMAP4REV2")).then_some(LITERAL_MINUS)
+    }
+
+    /// Waits for the `+` that lets a literal go on; `waiting` more of them follow in this command.
+    fn go_ahead(&mut self, wire: &mut Wire, line: &Line<'_>, waiting: usize) -> Result<()> {
+        loop {
+            match self.step(wire)? {
+                Step::Continue => break,
+                Step::Data => self.keep(wire),
+                Step::Done(completion) => {
+                    completion.accept(line.command)?;
+                    return Err(wire.malformed("success before the command was whole"));
+                }
+            }
+        }
+        if line.changes && waiting == 0 {
+            wire.mark_changing();
+        }
+        Ok(())
+    }
+}
+
+/// True if a literal of this size needs the server's leave.
+fn must_wait(size: u64, unasked: Option<u64>) -> bool {
+    unasked.is_none_or(|most| size > most)
+}
+
+fn piece_waits(piece: &Piece<'_>, unasked: Option<u64>) -> bool {
+    matches!(piece, Piece::Literal { bytes, .. } if must_wait(bytes.len() as u64, unasked))
+}
+
+/// Composes a piece; of a literal, only its announcement.
+fn put(group: &mut Group<'_>, piece: &Piece<'_>, waits: bool, answer: &mut Option<Answer>) -> Result<()> {
+    match piece {
+        Piece::Own(text) => _ = group.put(text),
+        Piece::Text(argument, text) => _ = group.text(argument, text)?,
+        Piece::Secret(argument, secret) => _ = group.secret(argument, secret)?,
+        Piece::Literal { bytes, .. } => announce(group, bytes.len() as u64, waits, answer),
+    }
+    Ok(())
+}
+
+/// Composes what a literal holds; of any other piece, nothing.
+fn put_literal(group: &mut Group<'_>, piece: &Piece<'_>) {
+    match piece {
+        Piece::Literal { bytes, secret: true } => _ = group.secret_bytes(bytes),
+        Piece::Literal { bytes, .. } => _ = group.bytes(bytes),
+        _ => {}
+    }
+}
+
+/// Ends a line with the announcement of a literal.
+fn announce(group: &mut Group<'_>, size: u64, waits: bool, answer: &mut Option<Answer>) {
+    group.put("{").number(size).put(if waits { "}" } else { "+}" });
+    end(group, answer);
+}
+
+/// Ends a line. With the first one the command's answer is due.
+fn end(group: &mut Group<'_>, answer: &mut Option<Answer>) {
+    match answer.take() {
+        Some(answer) => _ = group.end(answer),
+        None => _ = group.line(),
+    }
+}

@@ -1,0 +1,140 @@
+//! STATUS (RFC 9051, 6.3.11): numbers of a mailbox that need not be open.
+
+use super::Imap;
+use super::codec::Untagged;
+use super::exchange::{Collect, Completion};
+use super::line::Line;
+use super::names::{MailboxName, Names};
+use super::tokens::{Tokens, Value};
+use crate::wire::Flaw;
+use crate::{Client, Limits, Result};
+
+impl Client<Imap> {
+    /// Asks for numbers of a mailbox, named in UTF-8. `items` is as in RFC 9051, 6.3.11: `MESSAGES`,
+    /// `UIDNEXT UIDVALIDITY UNSEEN`, `SIZE`, `HIGHESTMODSEQ`, ..
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use mailconnect::testing::{Mode, Server};
+    /// # let server = Server::imap().mode(Mode::Plain).message(b"Subject: Hello\r\n\r\nHi.\r\n").start()?;
+    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+    /// # imap.login("user", "password")?;
+    /// let status = imap.status("INBOX", "MESSAGES UNSEEN")?;
+    /// assert_eq!((status.messages, status.unseen), (Some(1), Some(1)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Rejected`](crate::Error::Rejected) if there is none of that name, or an item is not known;
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) if an item is no word.
+    pub fn status<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>, items: &str) -> Result<MailboxStatus> {
+        self.exchange(|imap, wire| imap.perform(wire, imap.status_of(mailbox, items)?))
+    }
+}
+
+/// What STATUS told of a mailbox. What a server left out is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MailboxStatus {
+    /// Its name, in UTF-8.
+    pub mailbox: String,
+    /// How many messages there are.
+    pub messages: Option<u32>,
+    /// How many of them no session was told of before.
+    pub recent: Option<u32>,
+    /// The UID that the next message will get at least.
+    pub uid_next: Option<u32>,
+    /// UIDs hold as long as this stays the same.
+    pub uid_validity: Option<u32>,
+    /// How many messages are not seen.
+    pub unseen: Option<u32>,
+    /// How many messages are marked as deleted, RFC 9051.
+    pub deleted: Option<u32>,
+    /// All bytes of its messages, RFC 8438.
+    pub size: Option<u64>,
+    /// The highest mod-sequence, RFC 7162.
+    pub highest_mod_seq: Option<u64>,
+    /// The largest message that it takes, RFC 7889.
+    pub append_limit: Option<u64>,
+    /// All other items by their names, in upper case, each value as it was sent.
+    pub others: Vec<(String, Vec<u8>)>,
+}
+
+impl MailboxStatus {
+    /// Reads `name (ITEM value ..)`; none if it is not in that form.
+    pub(super) fn parse(rest: &[u8], names: Names, limits: &Limits) -> Option<Self> {
+        let mut tokens = Tokens::new(rest, 0, limits);
+        let name = tokens.value().ok()??.text()?.into_owned();
+        let Some(Value::List(items)) = tokens.value().ok()? else { return None };
+        let mut status = Self { mailbox: names.shown(&name), ..Self::default() };
+        let mut items = Tokens::new(items, 1, limits);
+        while let Ok(Some(name)) = items.value() {
+            let Ok(Some(value)) = items.value() else { break };
+            if let Some(name) = name.text() {
+                status.item(&String::from_utf8_lossy(&name).to_ascii_uppercase(), &value);
+            }
+        }
+        Some(status)
+    }
+
+    fn item(&mut self, name: &str, value: &Value<'_>) {
+        let large = value.number();
+        let small = large.and_then(|number| u32::try_from(number).ok());
+        match name {
+            "MESSAGES" => self.messages = small,
+            "RECENT" => self.recent = small,
+            "UIDNEXT" => self.uid_next = small,
+            "UIDVALIDITY" => self.uid_validity = small,
+            "UNSEEN" => self.unseen = small,
+            "DELETED" => self.deleted = small,
+            "SIZE" => self.size = large,
+            "HIGHESTMODSEQ" => self.highest_mod_seq = large,
+            "APPENDLIMIT" => self.append_limit = large,
+            _ => {
+                let raw = match value {
+                    Value::List(bytes) | Value::Broken(bytes) => bytes.to_vec(),
+                    value => value.text().unwrap_or_default().into_owned(),
+                };
+                self.others.push((name.to_owned(), raw));
+            }
+        }
+    }
+}
+
+impl Imap {
+    pub(super) fn status_of<'a>(&self, mailbox: impl Into<MailboxName<'a>>, items: &str) -> Result<(Line<'a>, Asked)> {
+        let (mailbox, names) = (mailbox.into(), self.names);
+        let wanted = String::from_utf8_lossy(mailbox.bytes()).into_owned();
+        let line = Line::new("STATUS").mailbox(mailbox, names)?.words("status items", items)?;
+        Ok((line, Asked { wanted, names, told: None }))
+    }
+}
+
+/// The answer to STATUS.
+pub(super) struct Asked {
+    wanted: String,
+    names: Names,
+    told: Option<MailboxStatus>,
+}
+
+impl Collect for Asked {
+    type Output = MailboxStatus;
+
+    fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw> {
+        if !data.is("STATUS", false) {
+            return Ok(false);
+        }
+        let Some(status) = MailboxStatus::parse(data.rest, self.names, limits) else { return Ok(false) };
+        // Of another one it is news (RFC 5465), unless the server calls it otherwise and says no more.
+        if self.told.as_ref().is_some_and(|told| told.mailbox == self.wanted) {
+            return Ok(false);
+        }
+        self.told = Some(status);
+        Ok(true)
+    }
+
+    fn done(self, _: &Completion) -> MailboxStatus {
+        self.told.unwrap_or(MailboxStatus { mailbox: self.wanted, ..MailboxStatus::default() })
+    }
+}

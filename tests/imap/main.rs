@@ -6,6 +6,7 @@ mod fetch;
 mod hostile;
 mod idle;
 mod injection;
+mod linear;
 mod login;
 mod mailboxes;
 mod opening;

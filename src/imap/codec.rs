@@ -20,6 +20,8 @@ pub(super) struct ResponseFramer {
     tags: Option<RangeInclusive<u32>>,
     /// Every response is an answer of its own.
     single: bool,
+    /// A line that is no response is an error.
+    strict: bool,
     line: usize,
     literal: usize,
     collected: usize,
@@ -51,6 +53,11 @@ impl ResponseFramer {
         Self { tags: Some(tags), single: false, ..Self::untagged(limits) }
     }
 
+    /// The answer to STARTTLS: whatever is odd about it may be an attacker's, and ends the upgrade.
+    pub(super) fn strict(tags: RangeInclusive<u32>, limits: &Limits) -> Self {
+        Self { strict: true, ..Self::new(tags, limits) }
+    }
+
     /// One response while the command with this tag is under way, or its end.
     pub(super) fn one_response(tag: u32, limits: &Limits) -> Self {
         Self { single: true, ..Self::new(tag..=tag, limits) }
@@ -59,7 +66,16 @@ impl ResponseFramer {
     /// One response that no command has asked for.
     pub(super) fn untagged(limits: &Limits) -> Self {
         let (line, literal, collected) = (limits.imap_line, limits.value_literal, limits.collected);
-        Self { tags: None, single: true, line, literal, collected, kind: Kind::Unknown, state: State::Start }
+        Self {
+            tags: None,
+            single: true,
+            strict: false,
+            line,
+            literal,
+            collected,
+            kind: Kind::Unknown,
+            state: State::Start,
+        }
     }
 
     /// The greeting.
@@ -92,6 +108,7 @@ impl ResponseFramer {
         match &self.tags {
             Some(tags) if tag(first).is_some_and(|tag| tags.contains(&tag)) => Ok(Kind::Tagged),
             Some(_) if is_reply(line) => Err(Flaw::Malformed("a reply with the tag of no command that is on its way")),
+            Some(_) if self.strict => Err(Flaw::Malformed("neither untagged data nor the reply to the command")),
             // (Exchange, MailKit #115) A response code that stands alone; or the rest of a string with a line end in it,
             // whose literals are none of ours to read as lines.
             Some(_) => Ok(Kind::Fetch),

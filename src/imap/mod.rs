@@ -97,6 +97,9 @@ use names::Names;
 /// So many bytes of commands may be on their way before an answer was read, so that neither side blocks the other.
 const IN_FLIGHT: usize = 8 << 10;
 
+/// The upgrade, RFC 9051 6.2.1.
+const STARTTLS: &str = "STARTTLS";
+
 /// IMAP: the options, and what is known of the server. Its verbs are those of [`ImapClient`](crate::ImapClient).
 #[derive(Debug, Default)]
 pub struct Imap {
@@ -247,7 +250,7 @@ impl Protocol for Imap {
         if self.preauth {
             return Err(Error::start_tls(wire.peer(), StartTlsCause::Preauth));
         }
-        self.run(wire, &Line::new("STARTTLS"), nothing).map(drop)
+        self.run(wire, &Line::new(STARTTLS), nothing).map(drop)
     }
 
     fn secured(&mut self, _: &mut Wire) -> Result<()> {

@@ -4,10 +4,10 @@
 use std::io::BufRead;
 use std::ops::RangeInclusive;
 
-use super::Imap;
 use super::codec::ResponseFramer;
 use super::exchange::Step;
 use super::line::{Line, Piece};
+use super::{Imap, STARTTLS};
 use crate::wire::{Answer, BodyOutcome, Group, Wire};
 use crate::{Error, Phase, Result};
 
@@ -54,7 +54,8 @@ impl Imap {
         let waits = |piece: &&Piece<'_>| piece_waits(piece, unasked);
         let body_waits = body.as_ref().is_some_and(|&(_, size)| size > UNASKED_BODY || must_wait(size, unasked));
         let mut waiting = line.pieces.iter().filter(waits).count() + usize::from(body_waits);
-        let answer = Answer::new(line.command, ResponseFramer::new(tag.clone(), wire.limits()));
+        let framer = if line.command == STARTTLS { ResponseFramer::strict } else { ResponseFramer::new };
+        let answer = Answer::new(line.command, framer(tag.clone(), wire.limits()));
         // What is sent in parts changes nothing before its last.
         let mut answer = Some(if line.changes && waiting == 0 { answer.changing() } else { answer });
         let mut group = wire.group();

@@ -91,6 +91,11 @@ pub(crate) trait Subject: Protocol + Default {
 
     fn has(place: Place) -> bool;
 
+    /// Whether a line that is no answer is passed over there, so that it is as if nothing had come.
+    fn passes_over_garbage(_: Place) -> bool {
+        false
+    }
+
     /// In which phase a body is received.
     const BODY: Phase = Phase::Body;
 
@@ -229,6 +234,11 @@ impl Subject for Imap {
             Place::Final => client.append("INBOX", &[], b"x\r\n").map(drop),
             _ => client.noop(),
         }
+    }
+
+    /// Where no upgrade hangs on it.
+    fn passes_over_garbage(place: Place) -> bool {
+        !matches!(place, Place::Greeting | Place::Handshake | Place::StartTls | Place::Upgrade)
     }
 
     fn has(place: Place) -> bool {

@@ -54,7 +54,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = smtp.send(&envelope, message.as_bytes())?;
     smtp.quit()?;
 
-    println!("accepted for {}: {}", report.accepted.join(", "), report.reply);
+    println!("{}", report.reply);
+    for (recipient, reply) in &report.accepted {
+        println!("accepted for {recipient}: {reply}");
+    }
     for (recipient, reply) in &report.refused {
         println!("refused for {recipient}: {reply}");
     }

@@ -77,6 +77,8 @@ pub type ImapClient = Client<imap::Imap>;
 pub type Pop3Client = Client<pop3::Pop3>;
 /// An SMTP connection: the verbs of every [`Client`], and SMTP's own.
 pub type SmtpClient = Client<smtp::Smtp>;
+/// An SMTP connection to port 25, for passing mail on: SMTP's verbs, and no log-in.
+pub type RelayClient = Client<smtp::Smtp<smtp::Relay>>;
 
 /// Byte streams: what a connection is made of, and until when they may wait.
 pub mod transport {

@@ -228,8 +228,15 @@ impl<P: Protocol> Client<P> {
             if error.is_fatal() {
                 self.wire.close();
             }
-            self.interrupted(error).scrubbed(&|text| self.wire.scrub(text))
+            self.clean(error)
         })
+    }
+
+    /// An error that is told otherwise than by returning it from [`exchange`](Self::exchange): without the secrets that a
+    /// server has repeated, and as an interrupt if it was one.
+    #[must_use]
+    pub fn clean(&self, error: Error) -> Error {
+        self.interrupted(error).scrubbed(&|text| self.wire.scrub(text))
     }
 
     fn interrupted(&self, error: Error) -> Error {

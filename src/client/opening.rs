@@ -105,6 +105,7 @@ impl<P: Protocol> Client<P> {
                 listener: settings.listener.clone(),
                 deadline,
                 no_deadline,
+                tls_wanted: target.security != Security::Plain,
                 unsolicited: P::UNSOLICITED,
             },
         );

@@ -18,6 +18,12 @@ impl Capabilities {
         Self { all: lines.map(capability).collect() }
     }
 
+    /// Without those that the caller has switched off.
+    pub(super) fn without(mut self, disabled: &[String]) -> Self {
+        self.all.retain(|(name, _)| !disabled.contains(name));
+        self
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.all.len()
@@ -50,6 +56,14 @@ impl Capabilities {
             }
         }
         names
+    }
+
+    /// A number of LIMITS, RFC 9422: `MAILMAX` transactions a connection, `RCPTMAX` recipients and `RCPTDOMAINMAX` domains
+    /// a transaction. None if the server does not say.
+    pub fn limit(&self, name: &str) -> Option<u64> {
+        let pairs = self.parameter("LIMITS")?.split_ascii_whitespace().filter_map(|word| word.split_once('='));
+        let mut values = pairs.filter(|(word, _)| word.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        values.next()?.parse().ok().filter(|&max| max > 0)
     }
 
     /// The largest message that the server takes, in octets; none if it does not say.
@@ -95,6 +109,19 @@ mod tests {
         assert_eq!(found.mechanisms(), ["GSSAPI", "NTLM", "LOGIN", "PLAIN"]);
         assert_eq!(found.parameter("X-EXPS"), Some("GSSAPI NTLM LOGIN"));
         assert_eq!(of("250-mx\n250 X-EXPS=LOGIN\n").mechanisms(), ["LOGIN"]);
+    }
+
+    #[test]
+    fn limits_and_what_is_switched_off() {
+        let found = of("250-x\n250-limits rcptmax=20 MAILMAX=x RCPTDOMAINMAX=0 A\n250-CHUNKING\n250 SIZE 1\n");
+        let limit = |name| found.limit(name);
+        assert_eq!(
+            (limit("RCPTMAX"), limit("MAILMAX"), limit("RCPTDOMAINMAX"), limit("A")),
+            (Some(20), None, None, None)
+        );
+        let left = found.clone().without(&["CHUNKING".to_owned(), "LIMITS".to_owned()]);
+        assert_eq!(left.iter().collect::<Vec<_>>(), [("SIZE", "1")]);
+        assert_eq!(left.limit("RCPTMAX"), None);
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! The verbs of RFC 5321 one by one. A refusal is an error that leaves the client usable; 421 closes it.
 
-use super::send::{go_ahead, transmit};
-use super::{Body, Capabilities, Reply, ReplyFramer, Smtp, Transaction, envelope};
-use crate::wire::{Answer, Group, LineEnds, Wire};
+use super::{
+    Capabilities, Dialect, MailParameter, RcptParameter, Reply, ReplyFramer, Smtp, Transaction, envelope, params,
+};
+use crate::wire::{Answer, Wire};
 use crate::{Client, Error, Result};
 
-/// Verbs that a raw line may not have: they change how what follows is read, or what this client knows of the server.
-const NOT_RAW: &[&str] = &["AUTH", "BDAT", "DATA", "EHLO", "HELO", "LHLO", "QUIT", "STARTTLS", "TURN", "XEXDATA"];
-
-impl Client<Smtp> {
+impl<D: Dialect> Client<Smtp<D>> {
     // ---- What the server said ----
 
     /// What the server offers, by the latest EHLO; empty if it knows no EHLO.
@@ -59,20 +57,40 @@ impl Client<Smtp> {
     ///
     /// # Errors
     /// [`Error::Rejected`]; [`Error::InvalidArgument`] for what is no address; [`Error::WrongState`] in a transaction;
-    /// [`Error::Unsupported`] for an address outside ASCII if the server does not offer SMTPUTF8.
+    /// [`Error::Unsupported`] for an address outside ASCII if the server does not offer SMTPUTF8, and beyond MAILMAX.
     pub fn mail(&mut self, from: &str) -> Result<Reply> {
+        self.mail_with(from, &[])
+    }
+
+    /// As [`mail`](Self::mail), with parameters.
+    ///
+    /// ```
+    /// # fn main() -> mailconnect::Result<()> {
+    /// # let server = mailconnect::testing::Server::smtp().mode(mailconnect::testing::Mode::Plain).start().unwrap();
+    /// # let mut smtp = mailconnect::SmtpClient::connect(server.endpoint())?;
+    /// # smtp.login("user", "password")?;
+    /// use mailconnect::smtp::{MailParameter, RcptParameter};
+    /// smtp.mail_with("me@example.com", &[MailParameter::priority(3)?.optional()])?;
+    /// smtp.rcpt_with("you@example.com", &[RcptParameter::notify([]).optional()])?;
+    /// # smtp.quit()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As there, and [`Error::Unsupported`] for a parameter that the server does not offer and that is not optional.
+    pub fn mail_with(&mut self, from: &str, parameters: &[MailParameter]) -> Result<Reply> {
         self.protocol().idle("mail: in a transaction, end it by data or rset")?;
         let from = envelope::sender(from)?;
         self.exchange(|smtp, wire| {
             let capabilities = &smtp.session.capabilities;
-            let parameters = Parameters::new(capabilities, !from.is_ascii(), None)?;
-            let answer = Answer::new("MAIL", ReplyFramer::new(wire.limits()));
-            let mut group = wire.group();
-            parameters.put_mail(&mut group, &from)?;
-            group.end(answer);
-            group.send()?;
-            let reply = accepted(wire, "MAIL")?;
-            smtp.session.transaction = Some(Transaction { utf8: parameters.utf8, recipients: 0 });
+            if capabilities.limit("MAILMAX").is_some_and(|max| smtp.session.mails >= max) {
+                return Err(Error::unsupported("the server takes no more transactions on this connection (MAILMAX)"));
+            }
+            let (line, content) = params::mail(parameters, capabilities, !from.is_ascii(), wire.is_secure())?;
+            smtp.session.mails += 1;
+            let reply = ask_line(wire, "MAIL", &format!("MAIL FROM:<{from}>{line}"))?;
+            let (utf8, binary) = (content.utf8, content.binary);
+            smtp.session.transaction = Some(Transaction { utf8, binary, recipients: 0, chunks: false });
             Ok(reply)
         })
     }
@@ -81,45 +99,29 @@ impl Client<Smtp> {
     ///
     /// # Errors
     /// [`Error::Rejected`], after which the transaction goes on; [`Error::InvalidArgument`] for what is no address;
-    /// [`Error::WrongState`] without a transaction; [`Error::Unsupported`] for an address outside ASCII if that of
-    /// `mail` was within.
+    /// [`Error::WrongState`] without a transaction, or after BDAT; [`Error::Unsupported`] for an address outside ASCII if
+    /// that of `mail` was within and [`MailParameter::smtputf8`] was not given.
     pub fn rcpt(&mut self, to: &str) -> Result<Reply> {
-        let Some(transaction) = self.protocol().session.transaction else {
-            return Err(Error::WrongState("rcpt: mail comes first"));
+        self.rcpt_with(to, &[])
+    }
+
+    /// As [`rcpt`](Self::rcpt), with parameters. See [`mail_with`](Self::mail_with) for an example.
+    ///
+    /// # Errors
+    /// As there, and [`Error::Unsupported`] for a parameter that the server does not offer and that is not optional.
+    pub fn rcpt_with(&mut self, to: &str, parameters: &[RcptParameter]) -> Result<Reply> {
+        let Some(transaction) = self.protocol().session.transaction.filter(|transaction| !transaction.chunks) else {
+            return Err(Error::WrongState("rcpt: mail comes first, and bdat later"));
         };
         let to = envelope::recipient(to)?;
         if !to.is_ascii() && !transaction.utf8 {
-            return Err(Error::unsupported("a recipient outside ASCII needs a sender outside ASCII; use send"));
+            return Err(Error::unsupported("a recipient outside ASCII needs SMTPUTF8 with MAIL; use send"));
         }
         self.exchange(|smtp, wire| {
-            let answer = Answer::new("RCPT", ReplyFramer::new(wire.limits()));
-            let mut group = wire.group();
-            put_rcpt(&mut group, &to)?;
-            group.end(answer);
-            group.send()?;
-            let reply = accepted(wire, "RCPT")?;
+            let line = params::rcpt(parameters, &smtp.session.capabilities, wire.is_secure())?;
+            let reply = ask_line(wire, "RCPT", &format!("RCPT TO:<{to}>{line}"))?;
             smtp.note("RCPT");
             Ok(reply)
-        })
-    }
-
-    /// DATA and the message: ends the transaction. See [`mail`](Self::mail) for an example. Line ends become CRLF.
-    ///
-    /// # Errors
-    /// [`Error::Rejected`]; [`Error::InvalidArgument`] for a NUL in the body; [`Error::WrongState`] without a recipient
-    /// that was taken. If [`Error::outcome_unknown`] the message may have been delivered or not.
-    pub fn data<'b>(&mut self, body: impl Into<Body<'b>>) -> Result<Reply> {
-        if self.protocol().session.transaction.is_none_or(|transaction| transaction.recipients == 0) {
-            return Err(Error::WrongState("data: mail and a recipient that is taken come first"));
-        }
-        let mut body = body.into();
-        body.check(LineEnds::Normalize)?;
-        self.exchange(|smtp, wire| {
-            ask_more(wire, "DATA", 354)?;
-            let reply = read(wire)?;
-            go_ahead(wire, &reply)?;
-            smtp.session.transaction = None;
-            transmit(wire, &mut body, LineEnds::Normalize)
         })
     }
 
@@ -145,64 +147,11 @@ impl Client<Smtp> {
             Ok(reply)
         })
     }
-
-    // ---- Others ----
-
-    /// NOOP: does nothing, and shows that the server is there.
-    ///
-    /// ```
-    /// # fn main() -> mailconnect::Result<()> {
-    /// # let server = mailconnect::testing::Server::smtp().start().unwrap();
-    /// # let mut smtp = mailconnect::SmtpClient::connect(server.endpoint())?;
-    /// assert_eq!(smtp.noop()?.code, 250);
-    /// # smtp.quit()
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Rejected`].
-    pub fn noop(&mut self) -> Result<Reply> {
-        self.exchange(|_, wire| exchange(wire, "NOOP"))
-    }
-
-    /// Sends a line of the caller's and reads one reply, for commands that this crate has no verb for.
-    ///
-    /// ```
-    /// # fn main() -> mailconnect::Result<()> {
-    /// # let server = mailconnect::testing::Server::smtp().start().unwrap();
-    /// # let mut smtp = mailconnect::SmtpClient::connect(server.endpoint())?;
-    /// println!("{}", smtp.command("VRFY postmaster")?);
-    /// # smtp.quit()
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Rejected`]; [`Error::InvalidArgument`] for CR, LF or NUL, for a line that does not begin with a verb, and
-    /// for the verbs that change how what follows is read: AUTH, BDAT, DATA, EHLO, HELO, QUIT, STARTTLS.
-    pub fn command(&mut self, line: &str) -> Result<Reply> {
-        let verb = line.split(' ').next().unwrap_or_default().to_ascii_uppercase();
-        if verb.is_empty() || !verb.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(Error::invalid("command", "does not begin with a verb and a space"));
-        }
-        if NOT_RAW.contains(&&*verb) {
-            return Err(Error::invalid("command", format!("{verb} has a verb of its own, or none")));
-        }
-        self.exchange(|smtp, wire| {
-            // Nobody knows what it does.
-            let answer = Answer::new("command", ReplyFramer::new(wire.limits())).changing();
-            let mut group = wire.group();
-            group.text("command", line.as_bytes())?.end(answer);
-            group.send()?;
-            let reply = accepted(wire, &verb)?;
-            smtp.note(&verb);
-            Ok(reply)
-        })
-    }
 }
 
-impl Smtp {
+impl<D> Smtp<D> {
     /// Keeps the state of the transaction after a command that was taken.
-    fn note(&mut self, verb: &str) {
+    pub(super) fn note(&mut self, verb: &str) {
         match (verb, &mut self.session.transaction) {
             ("MAIL", transaction) => *transaction = Some(Transaction::default()),
             ("RCPT", Some(transaction)) => transaction.recipients += 1,
@@ -212,56 +161,21 @@ impl Smtp {
     }
 }
 
-/// What goes with MAIL.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Parameters {
-    size: Option<u64>,
-    eight_bit: bool,
-    pub(super) utf8: bool,
-}
-
-impl Parameters {
-    /// What the server offers of what is needed.
-    pub(super) fn new(capabilities: &Capabilities, utf8: bool, size: Option<u64>) -> Result<Self> {
-        if utf8 && !capabilities.has("SMTPUTF8") {
-            return Err(Error::unsupported("an address outside ASCII, and the server does not offer SMTPUTF8"));
-        }
-        if let (Some(size), Some(max)) = (size, capabilities.size()) {
-            if size > max {
-                let why = format!("is {size} octets long, and the server takes at most {max}");
-                return Err(Error::invalid("body", why));
-            }
-        }
-        let size = size.filter(|_| capabilities.has("SIZE"));
-        Ok(Self { size, eight_bit: capabilities.has("8BITMIME"), utf8 })
-    }
-
-    pub(super) fn put_mail(self, group: &mut Group<'_>, from: &str) -> Result<()> {
-        group.put("MAIL FROM:<").text("sender", from.as_bytes())?.put(">");
-        if let Some(size) = self.size {
-            group.put(" SIZE=").number(size);
-        }
-        if self.eight_bit {
-            group.put(" BODY=8BITMIME");
-        }
-        if self.utf8 {
-            group.put(" SMTPUTF8");
-        }
-        Ok(())
-    }
-}
-
-pub(super) fn put_rcpt(group: &mut Group<'_>, to: &str) -> Result<()> {
-    group.put("RCPT TO:<").text("recipient", to.as_bytes())?.put(">");
-    Ok(())
-}
-
 /// Sends a command that is one word.
 pub(super) fn ask(wire: &mut Wire, command: &'static str) -> Result<()> {
     let answer = Answer::new(command, ReplyFramer::new(wire.limits()));
     let mut group = wire.group();
     group.put(command).end(answer);
     group.send()
+}
+
+/// Sends a line that begins with `command`, and takes 2yz only.
+pub(super) fn ask_line(wire: &mut Wire, command: &'static str, line: &str) -> Result<Reply> {
+    let answer = Answer::new(command, ReplyFramer::new(wire.limits()));
+    let mut group = wire.group();
+    group.text(command, line.as_bytes())?.end(answer);
+    group.send()?;
+    accepted(wire, command)
 }
 
 /// As [`ask`], for one to which the server may say go on.

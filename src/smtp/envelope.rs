@@ -1,6 +1,7 @@
 //! Who gets a message and who hears when it cannot be delivered: RFC 5321 2.3.1. Addresses are parsed and written anew,
 //! never copied, so that none of them can become a parameter or a command.
 
+use super::params::{self, MailParameter, RcptParameter};
 use crate::{Error, Result};
 
 /// Octets of a local part, RFC 5321 4.5.3.1.1.
@@ -22,6 +23,9 @@ const ADDRESS_MAX: usize = 254;
 pub struct Envelope {
     from: String,
     to: Vec<String>,
+    mail: Vec<MailParameter>,
+    /// One list for each recipient.
+    rcpt: Vec<Vec<RcptParameter>>,
 }
 
 impl Envelope {
@@ -38,7 +42,7 @@ impl Envelope {
         if from.is_empty() {
             return Err(Error::invalid("sender", "is empty; for a message that must not bounce use null_sender"));
         }
-        Ok(Self { from: address("sender", from)?, to: recipients(to)? })
+        Ok(Self::of(address("sender", from)?, recipients(to)?))
     }
 
     /// From `<>`: for delivery reports and automatic answers, about which nobody must be told that they failed.
@@ -46,7 +50,38 @@ impl Envelope {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn null_sender<T: AsRef<str>>(to: impl IntoIterator<Item = T>) -> Result<Self> {
-        Ok(Self { from: String::new(), to: recipients(to)? })
+        Ok(Self::of(String::new(), recipients(to)?))
+    }
+
+    fn of(from: String, to: Vec<String>) -> Self {
+        let rcpt = vec![Vec::new(); to.len()];
+        Self { from, to, mail: Vec::new(), rcpt }
+    }
+
+    /// With a parameter of MAIL; one of the same keyword is replaced.
+    #[must_use]
+    pub fn with(mut self, parameter: MailParameter) -> Self {
+        params::put(&mut self.mail, parameter);
+        self
+    }
+
+    /// With a parameter of RCPT for each recipient so far; one of the same keyword is replaced.
+    #[must_use]
+    pub fn with_each(mut self, parameter: RcptParameter) -> Self {
+        self.rcpt.iter_mut().for_each(|given| params::put(given, parameter.clone()));
+        self
+    }
+
+    /// With one more recipient, and parameters for it alone.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an address that is none.
+    pub fn add(mut self, to: &str, parameters: impl IntoIterator<Item = RcptParameter>) -> Result<Self> {
+        self.to.push(recipient(to)?);
+        let mut given = Vec::new();
+        parameters.into_iter().for_each(|parameter| params::put(&mut given, parameter));
+        self.rcpt.push(given);
+        Ok(self)
     }
 
     /// The sender; empty for the null sender.
@@ -57,6 +92,16 @@ impl Envelope {
     /// The recipients, in order.
     pub fn to(&self) -> &[String] {
         &self.to
+    }
+
+    /// The parameters of MAIL.
+    pub(super) fn mail_parameters(&self) -> &[MailParameter] {
+        &self.mail
+    }
+
+    /// The parameters of the n-th recipient.
+    pub(super) fn rcpt_parameters(&self, n: usize) -> &[RcptParameter] {
+        self.rcpt.get(n).map_or(&[], Vec::as_slice)
     }
 
     /// True if an address needs SMTPUTF8.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use super::{Body, Envelope, SendReport, Smtp};
+use super::{Body, Dialect, Envelope, SendReport, Smtp};
 use crate::{Client, Error, Result};
 use addresses::addresses;
 use fields::{Field, Fields};
@@ -87,7 +87,7 @@ impl fmt::Debug for RawMessage<'_> {
     }
 }
 
-impl Client<Smtp> {
+impl<D: Dialect> Client<Smtp<D>> {
     /// Sends a message to those whom its header names, without its Bcc: [`RawMessage`] says how they are found. With
     /// options: `smtp.send_with(message.envelope(), message.body(), &options)`.
     ///
@@ -97,7 +97,7 @@ impl Client<Smtp> {
     /// # let mut smtp = mailconnect::SmtpClient::connect(server.endpoint())?;
     /// # smtp.login("user", "password")?;
     /// let report = smtp.send_message(b"From: me@example.com\nTo: you@example.com\nSubject: Hello\n\nIt works.\n")?;
-    /// assert_eq!(report.accepted, ["you@example.com"]);
+    /// assert_eq!(report.accepted[0].0, "you@example.com");
     /// # smtp.quit()
     /// # }
     /// ```

@@ -38,6 +38,20 @@ impl Wire {
         self.fail(error)
     }
 
+    /// Writing failed. A server that hangs up in the middle of a body has often said why: if something of it is there,
+    /// the connection stays open for reading alone, so that a protocol can tell that instead.
+    pub(super) fn cut_off(&mut self, source: io::Error) -> Error {
+        let hung_up = matches!(
+            source.kind(),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe
+        );
+        if hung_up && !self.settings.interrupt.is_set() && self.has_arrived() {
+            self.half_sent = true;
+            return Error::ConnectionLost(Box::new(self.context()));
+        }
+        self.broken(source)
+    }
+
     pub(super) fn lost(&mut self) -> Error {
         self.broken(io::ErrorKind::UnexpectedEof.into())
     }

@@ -51,7 +51,8 @@ pub struct Group<'w> {
 pub enum BodyOutcome {
     /// It is composed whole; what has not gone out yet goes with [`Group::send`].
     Complete,
-    /// The server answered in the middle of it. Drop the group, read the answer and close: nothing more can be sent.
+    /// The server answered in the middle of it, and perhaps hung up. Drop the group, read the answer and close: nothing
+    /// more can be sent.
     Answered,
 }
 
@@ -152,7 +153,9 @@ impl<'w> Group<'w> {
     /// Sends all of it in one write.
     ///
     /// # Errors
-    /// Those of the connection. A command that was not sent whole was not carried out.
+    /// Those of the connection. A command that was not sent whole was not carried out. If the server has hung up, and what
+    /// it said before that has arrived, the wire is still open for reading: the answers that are due, and perhaps one
+    /// more to the command that was cut off.
     pub fn send(mut self) -> Result<()> {
         self.begun = false;
         self.flush()
@@ -266,8 +269,14 @@ impl<'w> Group<'w> {
         let start = if self.spilled { 0 } else { start };
         self.bodies.push(start..self.wire.out.len());
         self.spilled = true;
-        self.flush()?;
-        Ok(BodyOutcome::Complete)
+        match self.flush() {
+            Err(_) if self.wire.is_open() => {
+                // The server has hung up, and what it said before that can be read.
+                self.begun = false;
+                Ok(BodyOutcome::Answered)
+            }
+            result => result.map(|()| BodyOutcome::Complete),
+        }
     }
 }
 

@@ -82,6 +82,8 @@ pub(crate) struct WireSettings {
     /// The end of everything.
     pub(crate) deadline: Option<Instant>,
     pub(crate) no_deadline: bool,
+    /// Whether the caller asked for TLS, from the first byte or by an upgrade.
+    pub(crate) tls_wanted: bool,
     /// Whether the server may speak without being asked (IMAP).
     pub(crate) unsolicited: bool,
 }
@@ -106,6 +108,10 @@ pub struct Wire {
     answered: &'static str,
     /// Half of a body has gone out, and the server has answered: nothing may follow.
     half_sent: bool,
+    /// Somebody is in the middle of something that only they can go on with.
+    reserved: bool,
+    /// Changes that were unanswered when the connection ended.
+    outcomes_lost: usize,
     reply_estimate: usize,
     out: Vec<u8>,
     transcript: Transcript,
@@ -133,6 +139,8 @@ impl Wire {
             due: VecDeque::new(),
             answered: "",
             half_sent: false,
+            reserved: false,
+            outcomes_lost: 0,
             reply_estimate: REPLY_ESTIMATE,
             out: Vec::new(),
             transcript,
@@ -171,6 +179,11 @@ impl Wire {
     /// True if the link is encrypted.
     pub fn is_secure(&self) -> bool {
         self.tls().is_some()
+    }
+
+    /// True if the link is encrypted, or will be before it is given to the caller.
+    pub fn tls_wanted(&self) -> bool {
+        self.settings.tls_wanted
     }
 
     /// True if the server is on this machine for sure, see [`Transport::is_local`].
@@ -224,6 +237,19 @@ impl Wire {
         }
     }
 
+    /// While true, nothing can be sent, and whoever tries closes the connection: a cursor that holds the server in the
+    /// middle of something (it waits for a message) takes this off for its own work, so that no other command is taken
+    /// for part of that, also if the cursor was forgotten.
+    pub fn reserve(&mut self, reserved: bool) {
+        self.reserved = reserved;
+    }
+
+    /// How many commands that [change](Answer::changing) what the server keeps were sent whole and unanswered when the
+    /// connection ended: the oldest ones.
+    pub fn outcomes_lost(&self) -> usize {
+        self.outcomes_lost
+    }
+
     /// Keeps a secret, and its forms on the wire, out of every text from now on.
     pub fn hide(&mut self, secret: &[u8]) {
         self.transcript.hide(secret);
@@ -244,7 +270,7 @@ impl Wire {
         if !self.open {
             return Err(Error::Closed);
         }
-        if self.half_sent {
+        if self.half_sent || self.reserved {
             return Err(self.fail(Error::Closed));
         }
         self.answered = "";
@@ -259,7 +285,7 @@ impl Wire {
         let (taken, result) = self.stream.write(&self.out);
         // A command that went out whole may be carried out, whatever became of the rest.
         self.due.extend(answers.into_iter().filter(|(end, _)| *end <= taken).map(|(_, answer)| answer));
-        result.map_err(|error| self.broken(error))
+        result.map_err(|error| self.cut_off(error))
     }
 
     /// How much has arrived that is no blank line: some servers send one after a reply, and it answers nothing.
@@ -327,6 +353,7 @@ impl Wire {
     pub fn close(&mut self) {
         if self.open {
             self.open = false;
+            self.outcomes_lost = self.due.iter().filter(|answer| answer.changes_state).count();
             self.transcript.tell(&TranscriptEvent::Closed);
         }
         drop(self.stream.gate_mut().close());

@@ -69,6 +69,18 @@ impl Wire {
         }
     }
 
+    /// True if something has arrived. It does not wait, and whatever fails counts as nothing.
+    pub(super) fn has_arrived(&mut self) -> bool {
+        if self.settings.no_deadline {
+            return !self.buffered().is_empty();
+        }
+        let now = self.now();
+        self.stream.gate_mut().soft = Some(now);
+        let result = self.stream.fill();
+        self.stream.gate_mut().soft = None;
+        matches!(result, Ok(1..))
+    }
+
     /// True if what the server sends first is TLS: an alert or a handshake record. Waits for it, within the phase.
     pub(crate) fn starts_with_tls(&mut self) -> Result<bool> {
         self.fill()?;

@@ -29,7 +29,10 @@ pub fn connect(
 
 /// Says who got the message and who did not, and shows what the throw-away server has got.
 pub fn tell(report: &SendReport, throw_away: Option<&Server>) {
-    println!("accepted for {}: {}", report.accepted.join(", "), report.reply);
+    println!("{}", report.reply);
+    for (recipient, reply) in &report.accepted {
+        println!("accepted for {recipient}: {reply}");
+    }
     for (recipient, reply) in &report.refused {
         println!("refused for {recipient}: {reply}");
     }

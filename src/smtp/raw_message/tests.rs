@@ -234,14 +234,19 @@ fn the_text_is_lent_and_looked_at_before_it_is_sent() {
     let message = RawMessage::parse(with_bcc.as_bytes()).unwrap();
     assert!(std::ptr::eq(message.rest.as_ptr_range().end, with_bcc.as_bytes().as_ptr_range().end));
     assert_eq!(message.rest.len(), text.len() + 1);
+    use crate::smtp::params::Content;
     use crate::wire::LineEnds;
-    let size = message.body().check(LineEnds::Normalize).unwrap();
+    const EIGHT: Content = Content { binary: false, eight_bit: true, utf8: false };
+    let size = message.body().check(LineEnds::Normalize, EIGHT).unwrap();
     assert_eq!(size, Some("From: a@b\r\n\r\n".len() as u64 + 300_000));
-    assert!(message.body().check(LineEnds::Strict).is_err());
+    assert!(message.body().check(LineEnds::Strict, EIGHT).is_err());
     let without = format!("From: a@b\nTo: c@d\n\n{text}");
     assert!(matches!(RawMessage::parse(without.as_bytes()).unwrap().to_bytes(), Cow::Borrowed(_)));
     let nul = RawMessage::parse(b"From: a@b\nBcc: c@d\n\nx\0").unwrap();
-    assert_eq!(nul.body().check(LineEnds::Normalize).unwrap_err().to_string(), "invalid body: a NUL at offset 12");
+    assert_eq!(
+        nul.body().check(LineEnds::Normalize, EIGHT).unwrap_err().to_string(),
+        "invalid body: a NUL at offset 12"
+    );
 }
 
 fn random(seed: &mut u64, below: usize) -> usize {

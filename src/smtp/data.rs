@@ -1,0 +1,149 @@
+//! The message itself, by verbs of its own: DATA, RFC 5321 4.1.1.4, and BDAT, RFC 3030.
+
+use super::body::stuffer;
+use super::commands::{accepted, ask_more, read};
+use super::params::Content;
+use super::{Body, OneReply, Reply, ReplyFramer, Smtp};
+use crate::wire::{Answer, BodyOutcome, LineEnds, Wire};
+use crate::{Client, Error, Phase, Result};
+
+/// What the dot is called in errors.
+const END: &str = "the end of DATA";
+
+impl<D: OneReply> Client<Smtp<D>> {
+    /// DATA and the message: ends the transaction. See [`mail`](Self::mail) for an example. Line ends become CRLF.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`]; [`Error::InvalidArgument`] for a NUL in the body; [`Error::WrongState`] without a recipient
+    /// that was taken, after BDAT, and after BODY=BINARYMIME. If [`Error::outcome_unknown`] the message may have been
+    /// delivered or not.
+    pub fn data<'b>(&mut self, body: impl Into<Body<'b>>) -> Result<Reply> {
+        let begun = self.protocol().session.transaction;
+        if begun.is_none_or(|transaction| transaction.recipients == 0 || transaction.chunks || transaction.binary) {
+            return Err(Error::WrongState("data: mail and a recipient that is taken come first, and no bdat"));
+        }
+        let mut body = body.into();
+        body.check(LineEnds::Normalize, PLAIN)?;
+        body.start()?;
+        self.exchange(|smtp, wire| {
+            ask_more(wire, "DATA", 354)?;
+            let reply = read(wire)?;
+            go_ahead(wire, &reply)?;
+            smtp.session.transaction = None;
+            transmit(wire, &mut body)?;
+            accepted(wire, END)
+        })
+    }
+
+    /// BDAT: a part of the message, as it is; `last` ends the transaction. Where the server offers CHUNKING.
+    ///
+    /// ```
+    /// use mailconnect::testing::Script;
+    /// # use mailconnect::{Connector, Security, SmtpClient, smtp::Smtp};
+    /// # let script = Script::parse("S: 220 mx\nC: EHLO me.example\nS: 250-mx\nS: 250 CHUNKING\nC: MAIL FROM:<me@example.com>\n\
+    /// #     S: 250 ok\nC: RCPT TO:<you@example.com>\nS: 250 ok\nC: BDAT 16\nC: Subject: Hello\nS- 250 ok\\r\\n\n\
+    /// #     C: BDAT 13 LAST\nC: \nC: It works.\nS: 250 queued\n")?;
+    /// # let (transport, _) = script.play();
+    /// # let smtp = Smtp::new().hello_name("me.example")?;
+    /// # let mut smtp: SmtpClient = Connector::new().over(smtp, transport, "mx", Security::Plain)?;
+    /// smtp.mail("me@example.com")?;
+    /// smtp.rcpt("you@example.com")?;
+    /// smtp.bdat(b"Subject: Hello\r\n", false)?;
+    /// let reply = smtp.bdat(b"\r\nIt works.\r\n", true)?;
+    /// # assert_eq!(reply.text(), "queued");
+    /// # Ok::<(), mailconnect::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Rejected`], after which only [`rset`](Self::rset) helps (RFC 3030 4.2); [`Error::Unsupported`] without
+    /// CHUNKING; [`Error::WrongState`] without a recipient that was taken; [`Error::InvalidArgument`] for a bare CR, a bare
+    /// LF, a NUL, or a part that ends between CR and LF, unless `mail` had BODY=BINARYMIME. If
+    /// [`Error::outcome_unknown`] the message may have been delivered or not.
+    pub fn bdat(&mut self, part: &[u8], last: bool) -> Result<Reply> {
+        let begun = self.protocol().session.transaction.filter(|transaction| transaction.recipients > 0);
+        let Some(transaction) = begun else {
+            return Err(Error::WrongState("bdat: mail and a recipient that is taken come first"));
+        };
+        if !self.capabilities().has("CHUNKING") {
+            return Err(Error::unsupported("the server does not offer CHUNKING"));
+        }
+        if !transaction.binary {
+            check_part(part)?;
+        }
+        self.exchange(|smtp, wire| {
+            let framer = ReplyFramer::new(wire.limits());
+            let (size, mut source) = (part.len() as u64, part);
+            let mut group = wire.group();
+            group.put("BDAT ").number(size).put(if last { " LAST" } else { "" }).line();
+            let answer = Answer::new("BDAT", framer.clone());
+            if group.counted(&mut source, size)? == BodyOutcome::Answered {
+                drop(group);
+                return Err(early(wire, framer));
+            }
+            group.expect(if last { answer.changing() } else { answer });
+            group.send()?;
+            wire.enter(if last { Phase::FinalAnswer } else { Phase::Command });
+            let reply = accepted(wire, "BDAT")?;
+            smtp.session.transaction = (!last).then_some(super::Transaction { chunks: true, ..transaction });
+            Ok(reply)
+        })
+    }
+}
+
+/// What DATA takes: octets above 127 go out as they are.
+const PLAIN: Content = Content { binary: false, eight_bit: true, utf8: false };
+
+/// Lines end in CRLF also where nothing is stuffed.
+fn check_part(part: &[u8]) -> Result<()> {
+    let before = |at: usize| at.checked_sub(1).and_then(|at| part.get(at));
+    for at in memchr::memchr3_iter(0, b'\r', b'\n', part) {
+        let what = match part.get(at) {
+            Some(b'\r') if part.get(at + 1) != Some(&b'\n') => "a bare CR",
+            Some(b'\n') if before(at) != Some(&b'\r') => "a bare LF",
+            Some(0) => "a NUL",
+            _ => continue,
+        };
+        return Err(Error::invalid("part", format!("{what} at offset {at}")));
+    }
+    Ok(())
+}
+
+/// 354, and nothing else, lets the message go.
+pub(super) fn go_ahead(wire: &mut Wire, reply: &Reply) -> Result<()> {
+    match reply.rejection("DATA") {
+        Some(rejection) => Err(Error::Rejected(rejection)),
+        None if reply.code == 354 => Ok(()),
+        None => Err(wire.malformed("neither 354 nor a refusal")),
+    }
+}
+
+/// Sends the message with its final dot. From the dot on the outcome is unknown until the reply is there.
+fn transmit(wire: &mut Wire, body: &mut Body<'_>) -> Result<()> {
+    let framer = ReplyFramer::new(wire.limits());
+    let mut group = wire.group();
+    match group.dotted(body.source(), stuffer(LineEnds::Normalize, PLAIN))? {
+        BodyOutcome::Complete => {
+            group.expect(Answer::new(END, framer).changing());
+            group.send()?;
+            wire.enter(Phase::FinalAnswer);
+            Ok(())
+        }
+        BodyOutcome::Answered => {
+            drop(group);
+            Err(early(wire, framer))
+        }
+    }
+}
+
+/// The server has answered in the middle of the message: what is left of it would be taken for commands.
+fn early(wire: &mut Wire, framer: ReplyFramer) -> Error {
+    wire.expect(Answer::new("DATA", framer));
+    match read(wire).map(|reply| reply.rejection("DATA")) {
+        Ok(Some(mut rejection)) => {
+            rejection.closing = true;
+            Error::Rejected(rejection)
+        }
+        Ok(None) => wire.malformed("no refusal in the middle of a message"),
+        Err(error) => error,
+    }
+}

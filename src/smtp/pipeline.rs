@@ -10,7 +10,7 @@ use super::job::{Habits, Job, Verdict};
 use super::transaction::{Next, Slot, Step, Transaction};
 use super::{Capabilities, Message, Outcome};
 use crate::errors::Context;
-use crate::wire::Wire;
+use crate::wire::{Ready, Wire};
 use crate::{Error, Phase, Result};
 
 /// A full window is topped up by so many commands at least, lest each goes out in a write of its own.
@@ -174,12 +174,21 @@ impl<'m> Pipeline<'m> {
     /// What ends the connection; [`fail`](Self::fail) comes next.
     pub(super) fn step(&mut self, wire: &mut Wire) -> Result<()> {
         let left = self.sendable();
-        let room = wire.room();
-        let top_up = self.pipelining && room > 0 && room >= left.min(TOP_UP);
-        if left > 0 && (self.due.is_empty() || top_up) {
+        let room = if self.pipelining || self.due.is_empty() { wire.room() } else { 0 };
+        if self.is_amid_chunks() && room > 0 && !self.due.is_empty() {
+            // A look before each part: the server may have refused the message already.
+            let now = wire.now();
+            return if wire.wait(now)? == Ready::Nothing { self.send(wire) } else { self.take(wire) };
+        }
+        if left > 0 && (self.due.is_empty() || (room > 0 && room >= left.min(TOP_UP))) {
             self.send(wire)?;
         }
         if self.due.is_empty() { Ok(()) } else { self.take(wire) }
+    }
+
+    /// True if part of a message is out.
+    fn is_amid_chunks(&self) -> bool {
+        self.line.get(self.at - self.first).is_some_and(Transaction::is_amid_chunks)
     }
 
     /// How many commands can go out before a reply is needed.

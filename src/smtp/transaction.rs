@@ -189,6 +189,11 @@ impl Transaction {
         self.stage != Stage::Head(0)
     }
 
+    /// True if part of the message is out, and more is to follow.
+    pub(super) fn is_amid_chunks(&self) -> bool {
+        self.stage == Stage::Chunks && self.next() != Next::Nothing
+    }
+
     /// Notes what goes out; `last` of a chunk. Returns what its reply answers.
     pub(super) fn sent(&mut self, step: Step, last: bool) -> Slot {
         let (stage, slot) = match (step, self.stage) {

@@ -43,7 +43,10 @@ impl Wire {
                 }
                 Need::Frame => return Ok(Part::Frame),
                 Need::Last => {
-                    self.reply_estimate = self.reply_estimate.max(self.frame().len());
+                    // What was asked alone (EHLO) says nothing about the answers to many commands at once.
+                    if self.due.len() > 1 {
+                        self.reply_estimate = self.reply_estimate.max(self.frame().len());
+                    }
                     return Ok(Part::Last);
                 }
             }

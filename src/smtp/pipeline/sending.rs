@@ -79,11 +79,12 @@ impl Pipeline<'_> {
                     group.put("RSET").end(Answer::new("RSET", framer.clone()));
                     self.composed.push((self.at, Slot::Rset));
                 }
-                Next::Send(step) => {
-                    if self.compose_step(group, framer, step)? == BodyOutcome::Answered {
-                        return Ok(Stop::Answered);
-                    }
-                }
+                Next::Send(step) => match self.compose_step(group, framer, step)? {
+                    BodyOutcome::Answered => return Ok(Stop::Answered),
+                    // Before the next part comes a look.
+                    BodyOutcome::Complete if self.is_amid_chunks() => break,
+                    BodyOutcome::Complete => {}
+                },
             }
         }
         Ok(Stop::Full)

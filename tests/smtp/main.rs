@@ -1,5 +1,9 @@
 //! The SMTP adapter over scripts: what goes out, in how many writes, and what becomes of each answer, in any chunking.
 
+mod server;
+mod trips;
+mod truth;
+
 use std::fmt::Debug;
 use std::io::{self, Read};
 

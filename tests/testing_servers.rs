@@ -215,7 +215,7 @@ fn imap_takes_every_form_of_string() {
     let server = Server::imap().mode(Mode::Plain).user("us er", "pass\"word").start().unwrap();
     let mut peer = Peer::plain(&server);
     peer.expect(&[
-        "* OK [CAPABILITY IMAP4rev1 SASL-IR LITERAL+ UNSELECT AUTH=PLAIN AUTH=LOGIN] IMAP testing server ready",
+        "* OK [CAPABILITY IMAP4rev1 SASL-IR LITERAL+ UNSELECT IDLE AUTH=PLAIN AUTH=LOGIN] IMAP testing server ready",
     ]);
     peer.send("1 LOGIN {5}\r\n").starts(&["+ "]).send("us er {9}\r\n").starts(&["+ "]).send("pass\"word\r\n");
     peer.starts(&["1 OK"]);

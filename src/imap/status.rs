@@ -65,8 +65,11 @@ impl MailboxStatus {
     /// Reads `name (ITEM value ..)`; none if it is not in that form.
     pub(super) fn parse(rest: &[u8], names: Names, limits: &Limits) -> Option<Self> {
         let mut tokens = Tokens::new(rest, 0, limits);
-        let name = tokens.value().ok()??.text()?.into_owned();
-        let Some(Value::List(items)) = tokens.value().ok()? else { return None };
+        let name = tokens.value().ok()??.text()?;
+        let (name, items) = match tokens.value().ok()? {
+            Some(Value::List(items)) if tokens.peek().is_none() => (name.into_owned(), items),
+            _ => unquoted(rest)?,
+        };
         let mut status = Self { mailbox: names.shown(&name), ..Self::default() };
         let mut items = Tokens::new(items, 1, limits);
         while let Ok(Some(name)) = items.value() {
@@ -100,6 +103,22 @@ impl MailboxStatus {
             }
         }
     }
+}
+
+/// `a b (MESSAGES 3)`: Mailutils quotes no name. The items are the last list.
+fn unquoted(rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let rest = rest.trim_ascii_end();
+    let mut depth = 0;
+    let start = rest.iter().rposition(|byte| {
+        depth += match byte {
+            b')' => 1,
+            b'(' => -1,
+            _ => 0,
+        };
+        depth == 0
+    })?;
+    let (name, items) = rest.split_at_checked(start)?;
+    items.starts_with(b"(").then(|| (name.trim_ascii_end().to_vec(), items))
 }
 
 impl Imap {

@@ -1,12 +1,7 @@
 //! Several commands in flight: what goes out together, what waits, and whose answer is whose.
 
-use std::io::{self, Read, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
 use mailconnect::imap::{Event, IdTime, Imap, Store};
 use mailconnect::testing::{Chunking, Mode, Script, Server};
-use mailconnect::transport::{Deadline, Timed, Transport};
 use mailconnect::{Connector, Error, ImapClient, Security};
 
 use crate::{PEER, offering, open_with, rejected, session, session_of};
@@ -288,60 +283,17 @@ fn rule_6_messages_are_bounded() {
 
 // ---- Waits ----
 
-/// Counts how often the client waits for the server: each read that follows a write.
-struct Counting {
-    inner: Box<dyn Transport>,
-    wrote: AtomicBool,
-    waits: Arc<AtomicUsize>,
-}
-
-impl Read for Counting {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.wrote.swap(false, Ordering::SeqCst) {
-            self.waits.fetch_add(1, Ordering::SeqCst);
-        }
-        self.inner.read(buf)
-    }
-}
-
-impl Write for Counting {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.wrote.store(true, Ordering::SeqCst);
-        self.inner.write(buf)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-impl Transport for Counting {
-    fn set_deadline(&mut self, deadline: Deadline) -> io::Result<()> {
-        self.inner.set_deadline(deadline)
-    }
-
-    fn lower(&self) -> Option<&dyn Transport> {
-        Some(&*self.inner)
-    }
-}
-
 #[test]
 #[cfg_attr(not(any(feature = "rustls", feature = "native-tls")), ignore = "needs TLS")]
 fn a_cold_session_takes_five_waits_and_as_a_batch_three() {
     let server = Server::imap().mode(Mode::Tls).message("Subject: x\r\n\r\nx\r\n").start().unwrap();
-    let address = server.address();
-    let waits = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&waits);
     let connector = Connector::new().root_certificates_pem(server.certificate_pem().as_bytes()).unwrap();
-    let connector = connector.dialer(move |_| {
-        let inner = Box::new(Timed::new(std::net::TcpStream::connect(address)?));
-        Ok(Box::new(Counting { inner, wrote: AtomicBool::new(false), waits: Arc::clone(&counted) }))
-    });
+    let (connector, counts) = crate::counting::counted(&connector, server.address());
     let mut client: ImapClient = connector.connect_ssl(server.endpoint()).unwrap();
     client.login("user", "password").unwrap();
     assert_eq!(client.select("INBOX").unwrap().exists, 1);
     client.quit().unwrap();
-    assert_eq!(waits.swap(0, Ordering::SeqCst), 5, "handshake, greeting, LOGIN, SELECT, LOGOUT");
+    assert_eq!(counts.take_waits(), 5, "handshake, greeting, LOGIN, SELECT, LOGOUT");
 
     let mut client: ImapClient = connector.connect_ssl(server.endpoint()).unwrap();
     let mut batch = client.batch();
@@ -352,6 +304,6 @@ fn a_cold_session_takes_five_waits_and_as_a_batch_three() {
     assert_eq!(replies.take(mailbox).unwrap().exists, 1);
     replies.done().unwrap();
     client.quit().unwrap();
-    assert_eq!(waits.swap(0, Ordering::SeqCst), 3, "handshake, greeting, and all the rest");
+    assert_eq!(counts.take_waits(), 3, "handshake, greeting, and all the rest");
     assert!(!server.transcript().iter().any(|line| line.contains("CAPABILITY") && line.starts_with("C:")));
 }

@@ -93,7 +93,8 @@ fn status_of_a_mailbox() {
     let script = "C: A1 STATUS \"a b\" (MESSAGES SIZE X)\n\
                   S: * STATUS \"a b\" (MESSAGES 231 SIZE 44421000000 UIDNEXT 44292 HIGHESTMODSEQ 7011231777 UNSEEN -1 X (1 2))\n\
                   S: * STATUS other (MESSAGES 1)\nS: A1 OK\nC: A2 STATUS INBOX (RECENT)\nS: * STATUS inbox (RECENT 2 )\nS: A2 OK\n\
-                  C: A3 STATUS INBOX (UIDNEXT)\nS: A3 OK\nC: A4 STATUS x (MESSAGES)\nS: * STATUS junk\nS: A4 NO";
+                  C: A3 STATUS INBOX (UIDNEXT)\nS: A3 OK\nC: A4 STATUS x (MESSAGES)\nS: * STATUS junk\nS: A4 NO\n\
+                  C: A5 STATUS \"a b (c)\" (MESSAGES)\nS: * STATUS a b (c) (MESSAGES 3 X (1))\nS: A5 OK";
     session(script, |mut client| {
         let status = client.status("a b", "MESSAGES SIZE X").unwrap();
         assert_eq!((status.messages, status.size, status.unseen), (Some(231), Some(44_421_000_000), None));
@@ -102,6 +103,9 @@ fn status_of_a_mailbox() {
         assert_eq!(client.status("INBOX", "(RECENT)").unwrap().recent, Some(2));
         assert_eq!(client.status("INBOX", " ( UIDNEXT ) ").unwrap().uid_next, None);
         assert_eq!(rejected(&client.status("x", "MESSAGES").unwrap_err()).0, "STATUS");
+        // Mailutils quotes no name.
+        let status = client.status("a b (c)", "MESSAGES").unwrap();
+        assert_eq!((status.mailbox.as_str(), status.messages), ("a b (c)", Some(3)));
         assert_eq!(client.events().len(), 2, "the status of another mailbox, and one that cannot be read");
     });
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mailconnect::imap::{Event, Imap};
-use mailconnect::testing::{Chunking, Script, ScriptHandle};
-use mailconnect::{Connector, Error, ImapClient, Security};
+use mailconnect::testing::{Chunking, Mode, Script, ScriptHandle, Server};
+use mailconnect::{Connector, Error, ImapClient, Security, TlsBackend};
 
 use crate::{offering, open_with, rejected};
 
@@ -187,4 +187,72 @@ fn a_cursor_may_be_dropped_or_forgotten() {
         client.noop().unwrap();
         assert_eq!(client.events().len(), 1);
     });
+}
+
+/// Against a real socket, on every back end of the build: in each round news of another session, an end by another thread, and
+/// a client that can be used.
+#[test]
+fn twenty_rounds_on_every_back_end() {
+    let backends = [
+        cfg!(feature = "rustls").then_some(TlsBackend::Rustls),
+        cfg!(feature = "native-tls").then_some(TlsBackend::NativeTls),
+    ];
+    for backend in backends.into_iter().flatten() {
+        rounds(Mode::Tls, Connector::new().tls_backend(backend));
+    }
+    rounds(Mode::Plain, Connector::new());
+}
+
+/// The same as counted above, through the TLS of every back end: what it reads is counted below it.
+#[test]
+fn at_most_five_wake_ups_a_second_through_tls() {
+    for backend in
+        [(cfg!(feature = "rustls"), TlsBackend::Rustls), (cfg!(feature = "native-tls"), TlsBackend::NativeTls)]
+    {
+        let (true, backend) = backend else { continue };
+        let server = Server::imap().mode(Mode::Tls).start().unwrap();
+        let connector = Connector::new().tls_backend(backend);
+        let connector = connector.root_certificates_pem(server.certificate_pem().as_bytes()).unwrap();
+        let (connector, counts) = crate::counting::counted(&connector, server.address());
+        let mut client: ImapClient = connector.connect_ssl(server.endpoint()).unwrap();
+        client.login("user", "password").unwrap();
+        let mut idle = client.idle(Duration::from_secs(2)).unwrap();
+        let before = counts.reads();
+        assert_eq!(idle.next_event().unwrap(), None);
+        let reads = counts.reads() - before;
+        // Ten, and those of the answer to DONE.
+        assert!(reads <= 14, "{reads} reads in 2 s on {backend:?}");
+        client.noop().unwrap();
+    }
+}
+
+fn rounds(mode: Mode, connector: Connector) {
+    let server = Server::imap().mode(mode).start().unwrap();
+    let connector = connector.root_certificates_pem(server.certificate_pem().as_bytes()).unwrap();
+    let open = || {
+        let client = if mode == Mode::Tls {
+            connector.connect_ssl(server.endpoint())
+        } else {
+            connector.connect(server.endpoint())
+        };
+        let mut client: ImapClient = client.unwrap();
+        client.login("user", "password").unwrap();
+        client
+    };
+    let (mut listener, mut other) = (open(), open());
+    listener.select("INBOX").unwrap();
+    for round in 1..=20 {
+        let mut idle = listener.idle(MINUTE).unwrap();
+        let stop = idle.handle();
+        other.append("INBOX", &[], b"Subject: x\r\n\r\nx\r\n").unwrap();
+        assert_eq!(idle.next_event().unwrap(), Some(Event::Exists(round)), "{mode:?}");
+        let waker = std::thread::spawn(move || stop.done());
+        assert_eq!(idle.next_event().unwrap(), None);
+        waker.join().unwrap();
+        listener.noop().unwrap();
+    }
+    listener.quit().unwrap();
+    let said = server.transcript();
+    let count = |line: &str| said.iter().filter(|said| said.ends_with(line)).count();
+    assert_eq!((count(" IDLE"), count("C: DONE"), count("OK IDLE completed")), (20, 20, 20));
 }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod commands;
+mod counting;
 mod fetch;
 mod hostile;
 mod idle;

@@ -3,7 +3,9 @@
 //!
 //!     MAILCONNECT_RIG=/path/to/rig.json cargo test --test rig -- --ignored --nocapture
 
+mod commands;
 mod failing;
+mod idle;
 mod imap;
 mod lmtp;
 mod login;

@@ -1,16 +1,20 @@
-//! IMAP4rev1, RFC 3501, with SASL-IR (RFC 4959), LITERAL+ (RFC 7888) and UNSELECT (RFC 3691), for one mailbox. What is
-//! not supported is answered BAD, never half.
+//! IMAP4rev1, RFC 3501, with SASL-IR (RFC 4959), LITERAL+ (RFC 7888), UNSELECT (RFC 3691) and IDLE (RFC 2177), for one
+//! mailbox. What is not supported is answered BAD, never half.
 
 use std::io;
+use std::time::Duration;
 
 use super::imap_data::{flags, lists_inbox};
 use super::imap_parse::{self, Input, Value};
 use super::sasl::{self, Outcome};
-use super::stream::Connection;
+use super::stream::{Connection, Line};
 use super::{Mode, ReceivedMessage};
 
 const FLAGS: &str = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
 const UID_VALIDITY: u32 = 1;
+
+/// How often a session in IDLE looks for what others have done.
+const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Default)]
 struct Session {
@@ -81,9 +85,9 @@ fn offers_tls(connection: &Connection) -> bool {
 
 fn capabilities(connection: &Connection) -> &'static str {
     if offers_tls(connection) {
-        "IMAP4rev1 SASL-IR LITERAL+ UNSELECT STARTTLS LOGINDISABLED"
+        "IMAP4rev1 SASL-IR LITERAL+ UNSELECT IDLE STARTTLS LOGINDISABLED"
     } else {
-        "IMAP4rev1 SASL-IR LITERAL+ UNSELECT AUTH=PLAIN AUTH=LOGIN"
+        "IMAP4rev1 SASL-IR LITERAL+ UNSELECT IDLE AUTH=PLAIN AUTH=LOGIN"
     }
 }
 
@@ -94,7 +98,7 @@ fn is_inbox(name: &str) -> bool {
 impl Session {
     fn command(&mut self, connection: &mut Connection, tag: &str, name: &str, args: &[Value]) -> io::Result<Answer> {
         let answer = match name {
-            "CAPABILITY" | "NOOP" | "LOGOUT" | "STARTTLS" | "CHECK" | "CLOSE" | "UNSELECT" | "EXPUNGE"
+            "CAPABILITY" | "NOOP" | "IDLE" | "LOGOUT" | "STARTTLS" | "CHECK" | "CLOSE" | "UNSELECT" | "EXPUNGE"
                 if !args.is_empty() =>
             {
                 return bad("no argument allowed");
@@ -114,6 +118,8 @@ impl Session {
             "STARTTLS" => return self.start_tls(connection, tag),
             "LOGIN" => self.login(connection, args),
             "AUTHENTICATE" => self.authenticate(connection, args),
+            "IDLE" if self.user.is_none() => bad("log in first"),
+            "IDLE" => self.idle(connection),
             "SELECT" | "EXAMINE" | "LIST" | "LSUB" | "STATUS" | "APPEND" | "CREATE" | "DELETE" | "RENAME"
             | "SUBSCRIBE" | "UNSUBSCRIBE" => self.authenticated(connection, name, args),
             "CHECK" | "CLOSE" | "UNSELECT" | "EXPUNGE" | "SEARCH" | "FETCH" | "STORE" | "COPY" | "UID" => {
@@ -273,6 +279,23 @@ impl Session {
                 selected.on_messages(connection, &name, args, true)
             }
             _ => selected.on_messages(connection, name, args, false),
+        }
+    }
+
+    fn idle(&mut self, connection: &mut Connection) -> io::Result<Answer> {
+        connection.say("+ idling")?;
+        loop {
+            self.announce(connection)?;
+            match connection.line_within(LOOK)? {
+                None => {}
+                Some(Line::Text(line)) => {
+                    connection.heard(&String::from_utf8_lossy(&line));
+                    let ended = line.eq_ignore_ascii_case(b"DONE");
+                    return if ended { done("IDLE completed") } else { bad("DONE expected") };
+                }
+                Some(Line::TooLong) => return bad("DONE expected"),
+                Some(Line::End) => return Ok(Close),
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Shared;
 
@@ -85,6 +86,24 @@ impl Connection {
             }
             other => other,
         })
+    }
+
+    /// As [`line`](Self::line), of at most 64 KiB; none if it is not there in time.
+    pub(super) fn line_within(&mut self, time: Duration) -> io::Result<Option<Line>> {
+        self.set_read_timeout(Some(time))?;
+        let result = self.line(HELD_BACK);
+        self.set_read_timeout(None)?;
+        match result {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    fn set_read_timeout(&self, time: Option<Duration>) -> io::Result<()> {
+        match &self.stream {
+            Stream::Plain(socket) => socket.set_read_timeout(time),
+            Stream::Tls(tls) => tls.sock.set_read_timeout(time),
+        }
     }
 
     /// The next line with its line end.

@@ -14,6 +14,8 @@ mod messages;
 mod model;
 mod opening;
 mod pop3;
+mod pop3_each;
+mod pop3_same;
 mod report;
 mod roundtrip;
 mod smtp;

@@ -1,5 +1,7 @@
 //! 2000 messages of all sorts: what POP3 gives is byte for byte what IMAP gives, pipelined and not, plain and under TLS.
 
+use std::time::Duration;
+
 use mailconnect::imap::Item;
 use mailconnect::{ImapClient, Pop3Client};
 
@@ -7,6 +9,9 @@ use crate::model::{Endpoint, Rig};
 use crate::{login, mailboxes, opening};
 
 const MESSAGES: usize = 2000;
+const CLIENTS: usize = 8;
+/// Ends what hangs.
+const WATCHDOG: Duration = Duration::from_secs(300);
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Nobody else's tests deliver to him.
 const USER: &str = "bob";
@@ -57,16 +62,29 @@ fn message(number: usize, random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// The numbers of the messages that were there before, and what IMAP gives of the new ones.
+fn imap(rig: &Rig, endpoint: &Endpoint) -> ImapClient {
+    let mut client = opening::open(&opening::trusting(rig).deadline(WATCHDOG), endpoint).unwrap();
+    login::log_in(rig, endpoint, &mut client, USER).unwrap();
+    client
+}
+
+/// How many messages were there before, and what IMAP gives of the new ones. The server takes its time for each, so that
+/// several clients put them there.
 fn fill(rig: &Rig, endpoint: &Endpoint) -> (u32, Vec<Vec<u8>>) {
     let mut random = Random(SEED);
     println!("seed {SEED:#x}");
-    let mut client: ImapClient = opening::open(&opening::trusting(rig), endpoint).unwrap();
-    login::log_in(rig, endpoint, &mut client, USER).unwrap();
+    let mut client = imap(rig, endpoint);
     let before = client.examine("INBOX").unwrap().exists;
-    for number in 0..MESSAGES {
-        client.append("INBOX", &[], &message(number, &mut random)).unwrap();
-    }
+    let messages: Vec<_> = (0..MESSAGES).map(|number| message(number, &mut random)).collect();
+    std::thread::scope(|scope| {
+        for messages in messages.chunks(MESSAGES / CLIENTS) {
+            scope.spawn(move || {
+                let mut client = imap(rig, endpoint);
+                messages.iter().for_each(|message| drop(client.append("INBOX", &[], message).unwrap()));
+                client.quit().unwrap();
+            });
+        }
+    });
     let exists = client.select("INBOX").unwrap().exists;
     assert!(exists as usize >= before as usize + MESSAGES, "{exists} messages after APPEND, {before} before");
     let last = before as usize + MESSAGES;
@@ -84,7 +102,7 @@ fn fill(rig: &Rig, endpoint: &Endpoint) -> (u32, Vec<Vec<u8>>) {
 }
 
 fn pop3(rig: &Rig, endpoint: &Endpoint, tls: bool) -> Pop3Client {
-    let connector = opening::trusting(rig).limits(mailconnect::Limits::default());
+    let connector = opening::trusting(rig).deadline(WATCHDOG);
     let mut client: Pop3Client =
         if tls { opening::open(&connector, endpoint) } else { connector.connect(endpoint.address()) }.unwrap();
     assert_eq!(client.is_secure(), tls);

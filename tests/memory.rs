@@ -80,6 +80,28 @@ fn rule_6_a_large_body_takes_the_same_memory_as_a_small_one() {
     }
 }
 
+/// Neither the number of messages nor that of commands under way shows.
+#[test]
+fn rule_6_a_pipelined_mailbox_takes_little_memory() {
+    let text = b"A line of a message.\r\n".repeat(200);
+    for messages in [200, 2000] {
+        let server = (0..messages).fold(Server::pop3().mode(Mode::Plain), |server, _| server.message(&text));
+        let server = server.start().unwrap();
+        let mut pop3 = Pop3Client::connect(server.endpoint()).unwrap();
+        pop3.login("user", "password").unwrap();
+        let (count, _, peak) = measured(|| {
+            let (mut all, mut count) = (pop3.retr_all().unwrap(), 0);
+            while let Some(mut message) = all.next_body().unwrap() {
+                assert_eq!(message.copy_to(&mut std::io::sink()).unwrap(), text.len() as u64);
+                count += 1;
+            }
+            count
+        });
+        assert_eq!(count, messages);
+        assert!(peak < 48 << 10, "{messages} messages: {peak} bytes");
+    }
+}
+
 #[cfg(feature = "rustls")]
 #[test]
 fn a_connection_with_tls_takes_about_100_kib() {

@@ -342,10 +342,30 @@ fn pop3_logs_in_only_inside_tls() {
     let server = Server::pop3().start().unwrap();
     let mut peer = Peer::plain(&server);
     peer.starts(&["+OK"]).send("CAPA\r\n");
-    peer.expect(&["+OK capabilities follow", "TOP", "UIDL", "RESP-CODES", "PIPELINING", "STLS", "."]);
+    peer.expect(&[
+        "+OK capabilities follow",
+        "TOP",
+        "UIDL",
+        "RESP-CODES",
+        "PIPELINING",
+        "UTF8 USER",
+        "LANG",
+        "STLS",
+        ".",
+    ]);
     peer.send("USER user\r\nAUTH PLAIN\r\nSTAT\r\nSTLS\r\n").starts(&["-ERR", "-ERR", "-ERR", "+OK"]);
     let mut peer = peer.start_tls(&server, "127.0.0.1");
-    peer.send("CAPA\r\n").starts(&["+OK", "TOP", "UIDL", "RESP-CODES", "PIPELINING", "USER", "SASL PLAIN", "."]);
+    peer.send("CAPA\r\n").starts(&[
+        "+OK",
+        "TOP",
+        "UIDL",
+        "RESP-CODES",
+        "PIPELINING",
+        "UTF8 USER",
+        "USER",
+        "SASL PLAIN",
+        ".",
+    ]);
     peer.send("USER user\r\nPASS wrong\r\nAUTH PLAIN\r\n").starts(&["+OK", "-ERR [AUTH]", "+ "]);
     peer.send("AHVzZXIAcGFzc3dvcmQ=\r\nSTLS\r\nNOOP\r\n").starts(&["+OK", "-ERR", "+OK"]);
 }

@@ -95,7 +95,7 @@ impl Trust {
 #[cfg(test)]
 impl Trust {
     /// As if what the caller added were the system's.
-    pub(super) fn as_the_systems(self) -> Self {
+    pub(super) fn into_the_systems(self) -> Self {
         Self { added: Vec::new(), ..self }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailconnect::errors::StartTlsCause;
-use mailconnect::tls::CertificateErrors;
+use mailconnect::tls::{CertificateErrors, CertificateEvent};
 use mailconnect::{Client, Connector, Error, Phase, Protocol, Security, Timeouts, TlsBackend};
 
 use crate::model::{Endpoint, Mode, Rig, Verify};
@@ -52,19 +52,19 @@ pub(crate) fn lenient(rig: &Rig) -> Connector {
 
 /// What the certificate event saw, one entry a call.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<CertificateErrors>>>);
+struct Seen(Arc<Mutex<Vec<CertificateEvent>>>);
 
 impl Seen {
     /// The connector with an event that takes every certificate and notes what was wrong with it.
     fn accepting(&self, connector: Connector) -> Connector {
         let seen = Arc::clone(&self.0);
         connector.server_certificate_validate(move |event| {
-            seen.lock().unwrap().push(event.errors());
+            seen.lock().unwrap().push(event.clone());
             event.is_valid = true;
         })
     }
 
-    fn take(&self) -> Vec<CertificateErrors> {
+    fn take(&self) -> Vec<CertificateEvent> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
@@ -209,7 +209,7 @@ fn unverified<P: Protocol + Default>(
     // The platform says that it refuses, and only its words say why. A name outside of subjectAltName it would take.
     let by_platform = is_native() && verify != Verify::NoName;
     let told = if by_platform { CertificateErrors::CHAIN_ERROR } else { expected };
-    ensure(found.without(may_go_with(told)) == told, || format!("refused for `{found}`, not `{told}`"))?;
+    ensure(found == told, || format!("refused for `{found}`, not `{told}`"))?;
     notes.add(format!("refused: {found}"));
     for by_hand in [false, true] {
         accepted::<P>(rig, endpoint, expected, by_hand)?;
@@ -238,8 +238,10 @@ fn accepted<P: Protocol + Default>(
         open::<P>(&connector, endpoint).during("opening with an event that accepts")?
     };
     let events = seen.take();
-    let [found] = events[..] else { return Err(format!("the event saw {events:?}, not one certificate")) };
-    ensure(found.without(may_go_with(expected)) == expected, || format!("the event saw `{found}`, not `{expected}`"))?;
+    let [event] = &events[..] else { return Err(format!("the event saw {events:?}, not one certificate")) };
+    let found = event.errors();
+    ensure(found == expected, || format!("the event saw `{found}`, not `{expected}`"))?;
+    well_told::<P>(event, endpoint)?;
     let noted = client.tls().map(|tls| tls.certificate_errors);
     ensure(noted == Some(found), || format!("TlsInfo has {noted:?} after the event accepted {found:?}"))
 }
@@ -252,31 +254,39 @@ fn the_event_refuses<P: Protocol + Default>(rig: &Rig, endpoint: &Endpoint) -> C
     ensure(by_event, || format!("not refused by the event, but {}", whole(&error)))
 }
 
+/// All that the event must see, and no more.
 fn expected_errors(endpoint: &Endpoint, verify: Verify) -> CertificateErrors {
+    use CertificateErrors as E;
+
+    let chain = if is_native() { E::CHAIN_ERROR } else { E::NONE };
     match verify {
         Verify::UnknownIssuer if endpoint.cert.as_deref() == Some("selfsigned") => {
-            let native = if is_native() { CertificateErrors::NONE } else { CertificateErrors::UNKNOWN_ISSUER };
-            CertificateErrors::SELF_SIGNED | native
+            E::SELF_SIGNED | if is_native() { E::CHAIN_ERROR } else { E::UNKNOWN_ISSUER }
         }
-        Verify::UnknownIssuer => CertificateErrors::UNKNOWN_ISSUER,
-        Verify::Expired => CertificateErrors::EXPIRED,
-        Verify::NotYetValid => CertificateErrors::NOT_YET_VALID,
-        Verify::WrongHost | Verify::NoName => CertificateErrors::NAME_MISMATCH,
-        Verify::Fine | Verify::HandshakeFails => CertificateErrors::NONE,
+        Verify::UnknownIssuer => E::UNKNOWN_ISSUER | chain,
+        // They are older than their issuer: there is no moment at which the chain could be verified.
+        Verify::Expired => E::EXPIRED | E::CHAIN_ERROR,
+        Verify::NotYetValid => E::NOT_YET_VALID | chain,
+        Verify::WrongHost | Verify::NoName => E::NAME_MISMATCH,
+        Verify::Fine | Verify::HandshakeFails => E::NONE,
     }
 }
 
-/// What else may be wrong then. The rig's expired certificates are older than their issuer, so that there is no moment at
-/// which the chain can be verified.
-/// And where native-tls refuses a chain it always says so.
-fn may_go_with(expected: CertificateErrors) -> CertificateErrors {
-    let chain =
-        expected != CertificateErrors::NAME_MISMATCH && is_native() && expected != CertificateErrors::CHAIN_ERROR;
-    if expected == CertificateErrors::EXPIRED || chain {
-        CertificateErrors::CHAIN_ERROR
-    } else {
-        CertificateErrors::NONE
-    }
+/// Whatever is wrong, the event knows to whom it belongs, and what was sent.
+fn well_told<P: Protocol>(event: &CertificateEvent, endpoint: &Endpoint) -> Checked {
+    let untrusted = CertificateErrors::SELF_SIGNED | CertificateErrors::UNKNOWN_ISSUER | CertificateErrors::CHAIN_ERROR;
+    let to = (event.host(), event.port(), event.protocol(), event.backend());
+    ensure(to == (SERVER_NAME, endpoint.port, P::NAME, backend()), || format!("the event is about {to:?}"))?;
+    let verified = event.chain_verified();
+    ensure(verified != event.errors().intersects(untrusted), || format!("chain_verified {verified} in {event:?}"))?;
+    let leaf = event.certificate();
+    let whole =
+        leaf.is_readable() && leaf.not_after().is_some() && leaf.sha256().is_some() && !leaf.subject().is_empty();
+    ensure(whole, || format!("the certificate cannot be read: {leaf}"))?;
+    let named = leaf.dns_names().iter().any(|name| name == SERVER_NAME);
+    let mismatch = event.errors().contains(CertificateErrors::NAME_MISMATCH);
+    ensure(named != mismatch, || format!("{leaf} is for {SERVER_NAME}: {named}"))?;
+    ensure(!event.ssl_policy_errors().is_empty() && !event.detail().is_empty(), || format!("nothing said: {event:?}"))
 }
 
 fn found_errors(error: &Error) -> Checked<CertificateErrors> {
@@ -297,7 +307,7 @@ pub(crate) fn without_client_certificate<P: Protocol + Default>(
     let error = refused("without a client certificate", opened.and_then(first_use))?;
     let events = seen.take();
     // On native-tls it is asked after the handshake, which may have failed.
-    let asked = events == [CertificateErrors::NONE] || (is_native() && events.is_empty());
+    let asked = matches!(&events[..], [event] if event.errors().is_empty()) || (is_native() && events.is_empty());
     ensure(asked, || format!("the server's own certificate: {events:?}"))?;
     let cause = inner(&error);
     let typed = matches!(cause, Error::Handshake { .. } | Error::Io { .. } | Error::ConnectionLost(_));

@@ -1,7 +1,6 @@
 //! The certificates that are tried under TLS 1.2 and 1.3 on every back end, and what must come of each: one line each.
 //! (Those that take the openssl command to make or to serve are in `openssl.rs`.)
 
-use ::rustls::pki_types::CertificateDer;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
     KeyPair, KeyUsagePurpose, NameConstraints,
@@ -138,7 +137,7 @@ fn no_names(params: &mut CertificateParams) {
 
 /// The root that the good ones come from: one of the chains has it.
 #[cfg(feature = "rustls")]
-pub(super) fn root_of(cases: &[Case]) -> CertificateDer<'static> {
+pub(super) fn root_of(cases: &[Case]) -> ::rustls::pki_types::CertificateDer<'static> {
     let with_it = cases.iter().find(|case| case.name == "with the root too").unwrap();
     with_it.identity.chain[1].clone()
 }

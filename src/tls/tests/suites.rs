@@ -163,7 +163,7 @@ fn judge(chain: &Chain, tally: &mut Tally) -> Result<(), String> {
     let trust = Trust::new(false, &roots).unwrap();
     let is_root = trust.is_added(&chain.leaf);
     let as_added = inspect(&trust, &chain.leaf, &chain.intermediates, &name, chain.time);
-    let found = inspect(&trust.as_the_systems(), &chain.leaf, &chain.intermediates, &name, chain.time);
+    let found = inspect(&trust.into_the_systems(), &chain.leaf, &chain.intermediates, &name, chain.time);
     let ours = found.errors.is_empty();
     let is_weak = Certificate::new(&chain.leaf).has_weak_key();
     tally.cases += 1;

@@ -1,4 +1,4 @@
-//! Lists the messages of a POP3 mailbox and the first lines of the newest: port 110, STLS, log in, list, retrieve.
+//! Lists the messages of a POP3 mailbox with their subjects, and shows the newest: port 110, STLS, log in, list, retrieve.
 //!
 //!     cargo run --example pop3_list       # with no server given: from a throw-away one on loopback
 //!     cargo run --example pop3_list -- mail.example.com --user me --password secret
@@ -41,8 +41,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let total = pop3.stat()?;
     println!("{} messages, {} octets", total.messages, total.octets);
     let entries = pop3.list()?;
+    // All headers in a few round trips, if the server offers PIPELINING.
+    let mut headers = pop3.top_many(entries.iter().map(|entry| entry.number), 0)?;
     for entry in &entries {
-        println!("{:6} {:10}", entry.number, entry.octets);
+        let Some(mut header) = headers.next_body()? else { break };
+        let header = header.collect()?;
+        let subject = header.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Subject:"));
+        println!("{:6} {:10} {}", entry.number, entry.octets, subject.unwrap_or_default().escape_ascii());
     }
     if let Some(newest) = entries.last() {
         pop3.retr_to(newest.number, &mut std::io::stdout())?;

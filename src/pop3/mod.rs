@@ -32,6 +32,11 @@ use codec::{ListingFramer, StatusFramer};
 /// dropped, closed by an error or interrupted never sends QUIT, so nothing is deleted; nor after
 /// [`rset`](crate::Pop3Client::rset).
 ///
+/// # Many messages
+/// [`retr_all`](crate::Pop3Client::retr_all), [`retr_many`](crate::Pop3Client::retr_many),
+/// [`top_many`](crate::Pop3Client::top_many), [`dele_many`](crate::Pop3Client::dele_many) and others use PIPELINING where
+/// the server offers it: as many messages as you like cost about one round trip for each 128 of them.
+///
 /// ```
 /// use mailconnect::Pop3Client;
 /// use mailconnect::testing::{Mode, Server};
@@ -40,10 +45,12 @@ use codec::{ListingFramer, StatusFramer};
 ///
 /// let mut pop3 = Pop3Client::connect(server.endpoint())?;
 /// pop3.login("user", "password")?;
-/// for entry in pop3.list()? {
-///     pop3.retr_to(entry.number, &mut std::io::stdout())?;
-///     pop3.dele(entry.number)?;
+/// let (mut all, mut saved) = (pop3.retr_all()?, Vec::new());
+/// while let Some(mut message) = all.next_body()? {
+///     message.copy_to(&mut std::io::stdout())?;
+///     saved.push(message.number());
 /// }
+/// pop3.dele_many(saved)?;
 /// pop3.quit()?; // now they are deleted
 /// # assert!(server.mailbox().is_empty());
 /// # Ok(())

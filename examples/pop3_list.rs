@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let Some(mut header) = headers.next_body()? else { break };
         let header = header.collect()?;
         let subject = header.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Subject:"));
-        println!("{:6} {:10} {}", entry.number, entry.octets, subject.unwrap_or_default().escape_ascii());
+        println!("{:6} {:10} {}", entry.number, entry.octets, subject.unwrap_or_default().trim_ascii().escape_ascii());
     }
     if let Some(newest) = entries.last() {
         pop3.retr_to(newest.number, &mut std::io::stdout())?;

@@ -362,6 +362,7 @@ fn pop3_logs_in_only_inside_tls() {
         "RESP-CODES",
         "PIPELINING",
         "UTF8 USER",
+        "LANG",
         "USER",
         "SASL PLAIN",
         ".",

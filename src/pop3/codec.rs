@@ -1,6 +1,7 @@
 //! POP3's replies, bytes to values: where an answer ends, and what a line says. It does no I/O; limits are given in.
 //! RFC 1939 3 and 5, RFC 2449 5 (CAPA) and 8 (response codes), RFC 5034 4 (AUTH).
 
+use crate::sasl::Exchange;
 use crate::wire::{Flaw, Framer, Need};
 use crate::{Error, Limits, Rejection, Result, Severity};
 
@@ -103,9 +104,7 @@ pub(super) struct AuthFramer(StatusLine);
 
 impl AuthFramer {
     pub(super) fn new(limits: &Limits) -> Self {
-        // A challenge of the longest size that is taken must fit, with its `+ ` and CRLF.
-        let challenge = (limits.sasl_challenge / 3 + 1).saturating_mul(4).saturating_add(4);
-        Self(StatusLine::new(limits.reply_line.max(challenge)))
+        Self(StatusLine::new(Exchange::line_limit(limits)))
     }
 }
 

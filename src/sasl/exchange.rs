@@ -2,6 +2,7 @@
 
 use super::{Context, Mechanism, Secret};
 use crate::error::{Error, Result, SaslCause};
+use crate::limits::Limits;
 use crate::wire::Wire;
 
 /// A SASL exchange, for implementations of [`Protocol::authenticate`](crate::Protocol::authenticate). It does no I/O: the
@@ -57,6 +58,12 @@ impl<'m> Exchange<'m> {
         wire.hide(mechanism.password().unwrap_or_default());
         wire.hide_received(true);
         Ok(Self { mechanism, first })
+    }
+
+    /// How many bytes a line with a challenge may have: at least three times as many as the longest challenge takes, so
+    /// that one that is too long can be read to its end, and cancelled.
+    pub fn line_limit(limits: &Limits) -> usize {
+        limits.reply_line.max(limits.sasl_challenge.saturating_mul(4))
     }
 
     /// The mechanism's name.

@@ -32,6 +32,8 @@ pub struct Scram {
     identity: String,
     /// None without channel binding, else the kinds that will do, the best first.
     binding: Option<&'static [ChannelBinding]>,
+    /// The one that was found when this was started last.
+    bound_with: Option<ChannelBinding>,
     /// Given by tests; else a random one each time.
     nonce: Option<String>,
     state: State,
@@ -116,7 +118,8 @@ impl Scram {
             return Err(Error::invalid("user", "is empty"));
         }
         let password = crypto::prepared("password", password)?.as_str().into();
-        Ok(Self { hash, user, password, identity: String::new(), binding: None, nonce: None, state: State::Idle })
+        let (identity, state) = (String::new(), State::Idle);
+        Ok(Self { hash, user, password, identity, binding: None, bound_with: None, nonce: None, state })
     }
 
     /// Acts as `identity`, after logging in as the user.
@@ -148,11 +151,12 @@ impl Scram {
 
     /// The GS2 header with what it announces, RFC 5802 6: `p` if this log-in is bound; `y` if it could be and the server
     /// does not offer that (one that does learns from it that its offer was taken out on the way); else `n`.
-    fn bound_to(&self, context: &Context<'_>) -> Result<(String, Vec<u8>)> {
+    fn bound_to(&mut self, context: &Context<'_>) -> Result<(String, Vec<u8>)> {
         let (flag, data) = match self.binding {
             Some(kinds) => {
-                let found = kinds.iter().find_map(|kind| Some((kind, context.channel_binding(*kind)?)));
+                let found = kinds.iter().find_map(|kind| Some((*kind, context.channel_binding(*kind)?)));
                 let (kind, data) = found.ok_or_else(|| self.unbindable(kinds))?;
+                self.bound_with = Some(kind);
                 (format!("p={}", kind.name()), data)
             }
             None => {
@@ -273,15 +277,17 @@ impl Mechanism for Scram {
     }
 
     fn hint(&self) -> Option<String> {
-        let mut hint =
-            "if user and password are right, the server may hold no SCRAM secret for this user: to send the \
-                        password itself, ask for it by Connector::mechanisms([\"PLAIN\", \"LOGIN\"])"
-                .to_owned();
-        if self.binding.is_some() {
-            hint += "; or it takes another channel binding than this one, of which a server does not tell: then do \
-                     without -PLUS, or use Scram::bound_by";
-        }
-        Some(hint)
+        let binding = self.bound_with.map_or(String::new(), |kind| {
+            format!(
+                "a server does not tell which channel bindings it takes, and may not take {}: try Scram::bound_by another, \
+                 or do without; ",
+                kind.name()
+            )
+        });
+        Some(format!(
+            "{binding}if user and password are right, the server may hold no SCRAM secret for this user: to send the \
+             password itself, ask for it by Connector::mechanisms([\"PLAIN\", \"LOGIN\"])"
+        ))
     }
 }
 

@@ -25,7 +25,9 @@ pub(super) fn authenticate(wire: &mut Wire, mechanism: &mut dyn Mechanism, conte
 }
 
 fn due(wire: &Wire) -> Answer {
-    Answer::new("AUTH", ReplyFramer::new(wire.limits()).or_more(334))
+    let mut limits = wire.limits().clone();
+    limits.reply_line = Exchange::line_limit(&limits);
+    Answer::new("AUTH", ReplyFramer::new(&limits).or_more(334))
 }
 
 /// Sends AUTH, with the initial response if the line is not too long then.

@@ -251,11 +251,11 @@ fn challenges_that_are_none_are_cancelled_and_the_client_goes_on() {
     }
     // A line that no challenge can have is not read to its end.
     let (transport, _) =
-        Script::parse(&format!("S: +OK\n{NO_CAPA}C: AUTH X-FIXED\nS: + {}", "A".repeat(20_000))).unwrap().play();
+        Script::parse(&format!("S: +OK\n{NO_CAPA}C: AUTH X-FIXED\nS: + {}", "A".repeat(50_000))).unwrap().play();
     let connector = Connector::new().danger_plaintext_auth(true);
     let mut client = connector.over(Pop3::new(), transport, PEER, Security::Plain).unwrap();
     let error = client.authenticate(&mut Fixed::new(None, &[Some(b"a")])).unwrap_err();
-    assert!(matches!(&error, Error::Limit(limit) if limit.max == 16_392) && !client.is_open(), "{error:?}");
+    assert!(matches!(&error, Error::Limit(limit) if limit.max == 49_152) && !client.is_open(), "{error:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::opening::open;
 use crate::report::{Checked, During, Notes, ensure, refused, whole};
 
 /// Not the password of anybody.
-const WRONG_PASSWORD: &str = "not-the-password";
+pub(crate) const WRONG_PASSWORD: &str = "not-the-password";
 
 /// Who logs in.
 pub(crate) const USER: &str = "alice";

@@ -18,6 +18,8 @@ mod pop3_each;
 mod pop3_same;
 mod report;
 mod roundtrip;
+#[cfg(feature = "scram")]
+mod sasl;
 mod smtp;
 mod swapped;
 mod usage;
@@ -39,6 +41,20 @@ fn every_endpoint() {
     println!("{told} of {listed} endpoints accounted for ({:?})", opening::backend());
     println!("{told} endpoints, {} passed, {} failed", count.passed, count.failed);
     assert!(listed > 0 && told == listed && count.failed == 0, "{count:?} of {listed}");
+}
+
+/// Every mechanism of every endpoint.
+#[cfg(feature = "scram")]
+#[test]
+#[ignore = "needs MAILCONNECT_RIG"]
+fn every_mechanism() {
+    let rig = Rig::from_environment();
+    let cases = sasl::cases(&rig);
+    let count = sasl::run(&rig, &cases);
+    let told = count.passed + count.failed + count.not_here;
+    println!("{told} of {} mechanisms accounted for ({:?})", cases.len(), opening::backend());
+    println!("{} passed, {} failed, {} not of this crate", count.passed, count.failed, count.not_here);
+    assert!(!cases.is_empty() && told == cases.len() && count.failed == 0, "{count:?} of {}", cases.len());
 }
 
 fn check(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {

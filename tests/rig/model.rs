@@ -102,6 +102,9 @@ pub(crate) struct Rig {
     /// A certificate that is none of the servers' and vouches for none, in PEM.
     pub(crate) strangers_certificate: Vec<u8>,
     pub(crate) passwords: BTreeMap<String, String>,
+    /// An OAuth token of alice's, and one that has expired.
+    pub(crate) token: String,
+    pub(crate) expired_token: String,
     /// The user in whose mailbox the seeds are.
     pub(crate) seeded_user: String,
     pub(crate) seeds: Vec<Vec<u8>>,
@@ -144,6 +147,8 @@ impl Rig {
             ca: read(&text(json, "ca")?)?,
             strangers_certificate: read(&text(json, "bad_client_cert")?)?,
             passwords: passwords.iter().map(password).collect::<Result<_, String>>()?,
+            token: text(&json["oauth_tokens"], "alice")?,
+            expired_token: text(&json["oauth_tokens"], "expired")?,
             seeded_user: text(json, "seeded_user")?,
             seeds: texts(json, "seeds")?.iter().map(|path| read(path)).collect::<Result<_, _>>()?,
             endpoints: endpoints.iter().map(Endpoint::parse).collect::<Result<_, _>>()?,

@@ -1,5 +1,6 @@
 //! The back ends against servers in the same process, over pipes in memory.
 
+mod bindings;
 mod certificates;
 mod handshake;
 #[cfg(feature = "rustls")]

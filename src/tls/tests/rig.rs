@@ -182,7 +182,7 @@ impl Authority {
         Self::new(params.self_signed(&key).unwrap(), params, key)
     }
 
-    fn new(certificate: Certificate, params: CertificateParams, key: KeyPair) -> Self {
+    pub(super) fn new(certificate: Certificate, params: CertificateParams, key: KeyPair) -> Self {
         let (der, pem, pkcs8) = (certificate.der().clone(), certificate.pem(), key.serialize_der());
         Self { der, pem, issuer: Issuer::new(params, key), key: pkcs8 }
     }

@@ -115,3 +115,31 @@ mod tests {
         }
     }
 }
+
+#[cfg(all(test, not(feature = "scram")))]
+mod tests_without_cryptography {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn rule_13_what_needs_the_feature_is_unsupported_and_never_chosen() {
+        let names = |wanted: Option<&[String]>| {
+            let choices = Choice::possible(wanted, BindingPolicy::OnRequest, true).into_iter();
+            choices.map(Choice::name).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(None), "PLAIN LOGIN");
+        assert_eq!(names(Some(&["CRAM-MD5", "LOGIN", "SCRAM-SHA-1"].map(str::to_owned))), "LOGIN");
+        assert!(Choice::possible(None, BindingPolicy::Required, true).is_empty());
+        let errors = [
+            Scram::sha1("user", "password").map(drop),
+            Scram::sha256("user", "password").map(drop),
+            Scram::sha512("user", "password").map(drop),
+            CramMd5::new("user", "password").map(drop),
+            Apop::new("user", "password").map(drop),
+            crate::sasl::apop_digest(b"<a@b>", "password").map(drop),
+        ];
+        for error in errors {
+            assert!(matches!(&error, Err(Error::Unsupported(text)) if text.contains("feature `scram`")), "{error:?}");
+        }
+    }
+}

@@ -6,6 +6,21 @@ use crate::error::{Error, Result, SaslCause};
 
 /// A keyed MD5 of the server's challenge. [`login`](crate::Client::login) takes it on request only
 /// ([`Connector::mechanisms`](crate::Connector::mechanisms)), or from a server on this machine that has nothing better.
+///
+/// ```
+/// # if cfg!(not(feature = "scram")) { return Ok(()); }
+/// use mailconnect::sasl::CramMd5;
+/// # let script = "S: +OK ready\nC: CAPA\nS: +OK\nS: SASL CRAM-MD5\nS: .\nC: AUTH CRAM-MD5\n\
+/// #   S: + PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\n\
+/// #   C: dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw\nS: +OK in";
+/// # let (transport, script) = mailconnect::testing::Script::parse(script)?.play();
+/// # let connector = mailconnect::Connector::new().clock(script.clock()).danger_plaintext_auth(true);
+/// # let security = mailconnect::Security::Plain;
+/// # let mut pop3 = connector.over(mailconnect::pop3::Pop3::new(), transport, "mail.example.com", security)?;
+/// pop3.authenticate(&mut CramMd5::new("tim", "tanstaaftanstaaf")?)?;
+/// # script.finish();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct CramMd5 {
     user: String,

@@ -5,6 +5,16 @@ use super::{Context, Mechanism, Secret, check};
 use crate::error::{Error, Result, SaslCause};
 
 /// User and password in one message.
+///
+/// ```
+/// use mailconnect::sasl::Plain;
+/// # fn main() -> mailconnect::Result<()> {
+/// # let server = mailconnect::testing::Server::pop3().mode(mailconnect::testing::Mode::Plain).start().unwrap();
+/// # let mut pop3 = mailconnect::Pop3Client::connect(server.endpoint())?;
+/// pop3.authenticate(&mut Plain::new("user", "password")?)?;
+/// # pop3.quit()
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Plain {
     message: Secret,
@@ -60,7 +70,19 @@ impl Mechanism for Plain {
     }
 }
 
-/// User and password, asked for one by one. What the server calls them is ignored: it differs, and the order does not.
+/// User and password, asked for one by one.
+///
+/// ```
+/// use mailconnect::sasl::Login;
+/// # fn main() -> mailconnect::Result<()> {
+/// # let server = mailconnect::testing::Server::smtp().mode(mailconnect::testing::Mode::Plain).start().unwrap();
+/// # let mut smtp = mailconnect::SmtpClient::connect(server.endpoint())?;
+/// smtp.authenticate(&mut Login::new("user", "password")?)?;
+/// # smtp.quit()
+/// # }
+/// ```
+///
+/// What the server calls them is ignored: it differs, and the order does not.
 #[derive(Debug, Clone)]
 pub struct Login {
     answers: [Secret; 2],

@@ -152,6 +152,13 @@ impl Judged {
         Self { is_valid: findings.errors.is_empty(), findings, chain, by_event: false }
     }
 
+    /// There is nothing to ask the event about.
+    pub(super) fn without_certificate() -> Self {
+        let detail = "the server sent no certificate".to_owned();
+        let findings = Findings { errors: CertificateErrors::NO_CERTIFICATE, chain_verified: false, detail };
+        Self::by_default(findings, Vec::new())
+    }
+
     /// The event decides. If it panics, there is no verdict and the handshake ends with the unwinding.
     pub(super) fn asked(
         handler: &Handler,

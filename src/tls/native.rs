@@ -180,10 +180,7 @@ impl Native {
     ) -> Result<Box<dyn Transport>> {
         let leaf = tls.peer_certificate().ok().flatten().and_then(|leaf| leaf.to_der().ok());
         let Some(leaf) = leaf else {
-            let (errors, detail) = (CertificateErrors::NO_CERTIFICATE, String::new());
-            return Err(
-                Judged::by_default(Findings { errors, chain_verified: false, detail }, Vec::new()).refused(host)
-            );
+            return Err(Judged::without_certificate().refused(host));
         };
         let (findings, chain) = (inspect(host, name, &leaf, evidence, &self.roots), vec![leaf]);
         let judged = match &self.handler {

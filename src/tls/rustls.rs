@@ -10,6 +10,7 @@ use ::rustls::pki_types::ServerName;
 use ::rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
 
 use super::bindings;
+use super::event::Judged;
 use super::explain::{closed, explain, invalid_name};
 use super::readahead::ReadAhead;
 use super::roots::Trust;
@@ -169,6 +170,7 @@ impl Rustls {
     fn explain(&self, host: &str, failure: Failure, lower: &mut ReadAhead) -> Error {
         match failure {
             Failure::Transport(error) => explain(&self.peer.name, lower, Some(error.kind()), error),
+            Failure::Tls(::rustls::Error::NoCertificatesPresented) => Judged::without_certificate().refused(host),
             Failure::Tls(error) => match Refused::in_error(&error) {
                 Some(refused) => refused.0.refused(host),
                 None => explain(&self.peer.name, lower, None, error),

@@ -3,9 +3,11 @@
 mod bindings;
 mod certificates;
 mod handshake;
+mod hostile;
 #[cfg(feature = "rustls")]
 mod inspect;
 mod matrix;
+mod openssl;
 mod policies;
 mod rig;
 mod roots;

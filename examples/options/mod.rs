@@ -2,8 +2,9 @@
 
 use std::env;
 
-/// `HOST[:PORT]`, `--port`, `--user`, `--password`, `--from`, `--to`, `--accept-self-signed`; each option also as an
-/// environment variable: `MAIL_HOST`, `MAIL_PORT`, `MAIL_USER`, `MAIL_PASSWORD`, `MAIL_FROM`, `MAIL_TO`.
+/// `HOST[:PORT]`, `--port`, `--user`, `--password`, `--from`, `--to`, `--pin`, `--accept-self-signed`; each option also as an
+/// environment variable: `MAIL_HOST`, `MAIL_PORT`, `MAIL_USER`, `MAIL_PASSWORD`, `MAIL_FROM`, `MAIL_TO`,
+/// `MAIL_PIN`.
 #[allow(dead_code, reason = "each example uses some of them")]
 pub(crate) struct Options {
     pub(crate) host: Option<String>,
@@ -13,6 +14,7 @@ pub(crate) struct Options {
     pub(crate) from: String,
     pub(crate) to: Vec<String>,
     pub(crate) accept_self_signed: bool,
+    pub(crate) pin: Option<String>,
 }
 
 impl Options {
@@ -27,6 +29,7 @@ impl Options {
             from: variable("MAIL_FROM").unwrap_or("user@example.com".into()),
             to: variable("MAIL_TO").into_iter().collect(),
             accept_self_signed: false,
+            pin: variable("MAIL_PIN"),
         };
         let mut arguments = env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -37,6 +40,7 @@ impl Options {
                 "--password" => options.password = value()?,
                 "--from" => options.from = value()?,
                 "--to" => options.to.push(value()?),
+                "--pin" => options.pin = Some(value()?),
                 "--accept-self-signed" => options.accept_self_signed = true,
                 host if !host.starts_with("--") => options.host = Some(host.to_owned()),
                 other => return Err(format!("unknown option {other}")),

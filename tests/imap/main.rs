@@ -14,6 +14,7 @@ mod opening;
 mod quirks;
 mod recorded;
 mod rig;
+mod splits;
 
 use mailconnect::imap::{Imap, Item};
 use mailconnect::testing::{Chunking, Script, ScriptHandle, StandInTls};

@@ -1,6 +1,8 @@
 //! What the measurements share: two candidates timed in turn, in one run, and told as a ratio. These machines are noisy,
 //! so a single time means nothing.
 
+pub mod smtp_server;
+
 use std::time::{Duration, Instant};
 
 /// What a pair of candidates took: the medians, and the median of the ratios of the rounds.

@@ -106,7 +106,7 @@ impl Machine {
                     let Some(end) = self.inbox.windows(2).position(|pair| pair == b"\r\n") else { break };
                     let line: Vec<u8> = self.inbox.drain(..end + 2).collect();
                     commands += 1;
-                    self.command(&String::from_utf8(line[..end].to_vec()).unwrap());
+                    self.command(std::str::from_utf8(&line[..end]).unwrap());
                 }
                 Mode::Data => {
                     let whole = if self.inbox.starts_with(b".\r\n") {

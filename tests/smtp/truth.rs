@@ -2,6 +2,7 @@
 //! says became of each message held against what the server kept. The server shares no code with the library.
 
 use std::collections::BTreeMap;
+use std::slice::from_ref;
 use std::sync::{Arc, Mutex};
 
 use mailconnect::smtp::{Body, Envelope, Message, Outcome, Policy, SendOptions, SendReport, Smtp};
@@ -241,13 +242,13 @@ fn a_false_claim_is_seen() {
     let kept = Kept { from: letter.from.clone(), to: letter.to.clone(), data: letter.data() };
     let delivered = Claim::Delivered(letter.to.clone());
     let wrong = |claim, kept: &[Kept]| contradiction(&letter, claim, kept).is_some();
-    assert!(!wrong(Some(&delivered), &[kept.clone()]) && !wrong(Some(&Claim::Unknown), &[kept.clone()]));
+    assert!(!wrong(Some(&delivered), from_ref(&kept)) && !wrong(Some(&Claim::Unknown), from_ref(&kept)));
     assert!(!wrong(Some(&Claim::Unknown), &[]) && !wrong(Some(&Claim::Refused), &[]) && !wrong(None, &[]));
     assert!(wrong(Some(&delivered), &[]) && wrong(Some(&delivered), &[kept.clone(), kept.clone()]));
-    assert!(wrong(Some(&Claim::Refused), &[kept.clone()]) && wrong(Some(&Claim::NotSent), &[kept.clone()]));
-    assert!(wrong(None, &[kept.clone()]));
+    assert!(wrong(Some(&Claim::Refused), from_ref(&kept)) && wrong(Some(&Claim::NotSent), from_ref(&kept)));
+    assert!(wrong(None, from_ref(&kept)));
     let half = Kept { data: b"letter 0\r\n\r\n".to_vec(), ..kept.clone() };
-    assert!(wrong(Some(&delivered), &[half.clone()]) && wrong(Some(&Claim::Unknown), &[half]));
+    assert!(wrong(Some(&delivered), from_ref(&half)) && wrong(Some(&Claim::Unknown), &[half]));
     let others = Kept { to: vec!["y@b.example".to_owned()], ..kept };
     assert!(wrong(Some(&delivered), &[others]));
 }

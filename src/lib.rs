@@ -49,6 +49,7 @@ mod endpoint;
 mod error;
 pub mod imap;
 mod limits;
+pub mod lmtp;
 mod net;
 pub mod pop3;
 pub mod ports;
@@ -73,6 +74,8 @@ pub use tls_info::{TlsBackend, TlsInfo};
 
 /// An IMAP connection: the verbs of every [`Client`], and IMAP's own.
 pub type ImapClient = Client<imap::Imap>;
+/// An LMTP connection: SMTP's verbs, and an answer for each recipient.
+pub type LmtpClient = Client<lmtp::Lmtp>;
 /// A POP3 connection: the verbs of every [`Client`], and POP3's own.
 pub type Pop3Client = Client<pop3::Pop3>;
 /// An SMTP connection: the verbs of every [`Client`], and SMTP's own.

@@ -18,10 +18,11 @@ const LAYERS: &[&[&str]] = &[
     &["sasl"],
     &["protocol", "connector", "client"],
     &["smtp", "imap", "pop3"],
+    &["lmtp"],
 ];
 
 /// What another crate can use is enough for these.
-const ADAPTERS: &[&str] = &["smtp", "imap", "pop3"];
+const ADAPTERS: &[&str] = &["smtp", "imap", "pop3", "lmtp"];
 
 /// May use anything, and is used by nothing.
 const TESTING: &str = "testing";

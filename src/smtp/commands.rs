@@ -90,7 +90,7 @@ impl<D: Dialect> Client<Smtp<D>> {
             smtp.session.mails += 1;
             let reply = ask_line(wire, "MAIL", &format!("MAIL FROM:<{from}>{line}"))?;
             let (utf8, binary) = (content.utf8, content.binary);
-            smtp.session.transaction = Some(Transaction { utf8, binary, recipients: 0, chunks: false });
+            smtp.session.transaction = Some(Transaction { utf8, binary, recipients: Vec::new(), chunks: false });
             Ok(reply)
         })
     }
@@ -110,7 +110,8 @@ impl<D: Dialect> Client<Smtp<D>> {
     /// # Errors
     /// As there, and [`Error::Unsupported`] for a parameter that the server does not offer and that is not optional.
     pub fn rcpt_with(&mut self, to: &str, parameters: &[RcptParameter]) -> Result<Reply> {
-        let Some(transaction) = self.protocol().session.transaction.filter(|transaction| !transaction.chunks) else {
+        let begun = self.protocol().session.transaction.as_ref();
+        let Some(transaction) = begun.filter(|transaction| !transaction.chunks) else {
             return Err(Error::WrongState("rcpt: mail comes first, and bdat later"));
         };
         let to = envelope::recipient(to)?;
@@ -120,7 +121,7 @@ impl<D: Dialect> Client<Smtp<D>> {
         self.exchange(|smtp, wire| {
             let line = params::rcpt(parameters, &smtp.session.capabilities, wire.is_secure())?;
             let reply = ask_line(wire, "RCPT", &format!("RCPT TO:<{to}>{line}"))?;
-            smtp.note("RCPT");
+            smtp.note("RCPT", &to);
             Ok(reply)
         })
     }
@@ -143,7 +144,7 @@ impl<D: Dialect> Client<Smtp<D>> {
     pub fn rset(&mut self) -> Result<Reply> {
         self.exchange(|smtp, wire| {
             let reply = exchange(wire, "RSET")?;
-            smtp.note("RSET");
+            smtp.note("RSET", "");
             Ok(reply)
         })
     }
@@ -151,10 +152,13 @@ impl<D: Dialect> Client<Smtp<D>> {
 
 impl<D> Smtp<D> {
     /// Keeps the state of the transaction after a command that was taken.
-    pub(super) fn note(&mut self, verb: &str) {
+    pub(super) fn note(&mut self, verb: &str, argument: &str) {
         match (verb, &mut self.session.transaction) {
-            ("MAIL", transaction) => *transaction = Some(Transaction::default()),
-            ("RCPT", Some(transaction)) => transaction.recipients += 1,
+            ("MAIL", transaction) => {
+                self.session.mails += 1;
+                *transaction = Some(Transaction::default());
+            }
+            ("RCPT", Some(transaction)) => transaction.recipients.push(argument.to_owned()),
             ("RSET", transaction) => *transaction = None,
             _ => {}
         }

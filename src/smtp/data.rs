@@ -3,7 +3,7 @@
 use super::body::stuffer;
 use super::commands::{accepted, ask_more, read};
 use super::params::Content;
-use super::{Body, OneReply, Reply, ReplyFramer, Smtp};
+use super::{Body, Dialect, OneReply, Reply, ReplyFramer, Smtp, Transaction};
 use crate::wire::{Answer, BodyOutcome, LineEnds, Wire};
 use crate::{Client, Error, Phase, Result};
 
@@ -18,20 +18,10 @@ impl<D: OneReply> Client<Smtp<D>> {
     /// that was taken, after BDAT, and after BODY=BINARYMIME. If [`Error::outcome_unknown`] the message may have been
     /// delivered or not.
     pub fn data<'b>(&mut self, body: impl Into<Body<'b>>) -> Result<Reply> {
-        let begun = self.protocol().session.transaction;
-        if begun.is_none_or(|transaction| transaction.recipients == 0 || transaction.chunks || transaction.binary) {
-            return Err(Error::WrongState("data: mail and a recipient that is taken come first, and no bdat"));
-        }
-        let mut body = body.into();
-        body.check(LineEnds::Normalize, PLAIN)?;
-        body.start()?;
-        self.exchange(|smtp, wire| {
-            ask_more(wire, "DATA", 354)?;
-            let reply = read(wire)?;
-            go_ahead(wire, &reply)?;
-            smtp.session.transaction = None;
-            transmit(wire, &mut body)?;
-            accepted(wire, END)
+        let reply = self.data_each(body)?.pop();
+        reply.map_or(Err(Error::Closed), |(_, reply)| match reply.rejection(END) {
+            Some(rejection) => Err(Error::Rejected(rejection)),
+            None => Ok(reply),
         })
     }
 
@@ -60,8 +50,8 @@ impl<D: OneReply> Client<Smtp<D>> {
     /// LF, a NUL, or a part that ends between CR and LF, unless `mail` had BODY=BINARYMIME. If
     /// [`Error::outcome_unknown`] the message may have been delivered or not.
     pub fn bdat(&mut self, part: &[u8], last: bool) -> Result<Reply> {
-        let begun = self.protocol().session.transaction.filter(|transaction| transaction.recipients > 0);
-        let Some(transaction) = begun else {
+        let begun = self.protocol().session.transaction.clone();
+        let Some(transaction) = begun.filter(|transaction| !transaction.recipients.is_empty()) else {
             return Err(Error::WrongState("bdat: mail and a recipient that is taken come first"));
         };
         if !self.capabilities().has("CHUNKING") {
@@ -84,10 +74,52 @@ impl<D: OneReply> Client<Smtp<D>> {
             group.send()?;
             wire.enter(if last { Phase::FinalAnswer } else { Phase::Command });
             let reply = accepted(wire, "BDAT")?;
-            smtp.session.transaction = (!last).then_some(super::Transaction { chunks: true, ..transaction });
+            smtp.session.transaction = (!last).then_some(Transaction { chunks: true, ..transaction });
             Ok(reply)
         })
     }
+}
+
+impl<D: Dialect> Client<Smtp<D>> {
+    /// As [`data`](Self::data) for LMTP: the reply for each recipient that was taken, in the order of `rcpt`, refusals too.
+    /// Of SMTP's one reply for all it makes the same.
+    ///
+    /// # Errors
+    /// As there, but for refusals of the message, which are replies.
+    pub fn data_each<'b>(&mut self, body: impl Into<Body<'b>>) -> Result<Vec<(String, Reply)>> {
+        let begun = &self.protocol().session.transaction;
+        let ready = |begun: &&Transaction| !begun.recipients.is_empty() && !begun.chunks && !begun.binary;
+        if begun.as_ref().filter(ready).is_none() {
+            return Err(Error::WrongState("data: mail and a recipient that is taken come first, and no bdat"));
+        }
+        let mut body = body.into();
+        body.check(LineEnds::Normalize, PLAIN)?;
+        body.start()?;
+        self.exchange(|smtp, wire| {
+            ask_more(wire, "DATA", 354)?;
+            let reply = read(wire)?;
+            go_ahead(wire, &reply)?;
+            let to = smtp.session.transaction.take().map(|transaction| transaction.recipients).unwrap_or_default();
+            transmit(wire, &mut body, if D::REPLY_FOR_EACH { to.len() } else { 1 })?;
+            read_ends(wire, to, D::REPLY_FOR_EACH)
+        })
+    }
+}
+
+/// The replies to the message, by recipient.
+fn read_ends(wire: &mut Wire, to: Vec<String>, for_each: bool) -> Result<Vec<(String, Reply)>> {
+    let mut replies: Vec<(String, Reply)> = Vec::new();
+    for to in to {
+        let reply = match replies.last() {
+            Some((_, reply)) if !for_each => reply.clone(),
+            _ => read(wire)?,
+        };
+        if let Some(rejection) = reply.rejection(END).filter(|rejection| rejection.closing) {
+            return Err(Error::Rejected(rejection));
+        }
+        replies.push((to, reply));
+    }
+    Ok(replies)
 }
 
 /// What DATA takes: octets above 127 go out as they are.
@@ -117,13 +149,15 @@ pub(super) fn go_ahead(wire: &mut Wire, reply: &Reply) -> Result<()> {
     }
 }
 
-/// Sends the message with its final dot. From the dot on the outcome is unknown until the reply is there.
-fn transmit(wire: &mut Wire, body: &mut Body<'_>) -> Result<()> {
+/// Sends the message with its final dot. From the dot on the outcome is unknown until the replies are there.
+fn transmit(wire: &mut Wire, body: &mut Body<'_>, replies: usize) -> Result<()> {
     let framer = ReplyFramer::new(wire.limits());
     let mut group = wire.group();
     match group.dotted(body.source(), stuffer(LineEnds::Normalize, PLAIN))? {
         BodyOutcome::Complete => {
-            group.expect(Answer::new(END, framer).changing());
+            for _ in 0..replies {
+                group.expect(Answer::new(END, framer.clone()).changing());
+            }
             group.send()?;
             wire.enter(Phase::FinalAnswer);
             Ok(())

@@ -56,6 +56,9 @@ impl<'m> Job<'m> {
     pub(super) fn new(mut message: Message<'m>, capabilities: &Capabilities, habits: Habits) -> Result<Self> {
         let (envelope, secure) = (&message.envelope, habits.secure);
         let (mail, content) = params::mail(envelope.mail_parameters(), capabilities, envelope.needs_utf8(), secure)?;
+        if content.binary && habits.reply_for_each {
+            return Err(Error::unsupported("LMTP with BDAT, which BODY=BINARYMIME wants"));
+        }
         let size = message.body.check(message.options.line_ends, content)?;
         let mail = params::size(capabilities, size)? + &mail;
         let rcpt = |n| params::rcpt(envelope.rcpt_parameters(n), capabilities, secure);

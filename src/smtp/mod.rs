@@ -110,14 +110,14 @@ struct Session {
 }
 
 /// What is under way between MAIL and the end of the message, begun by single verbs.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Transaction {
     /// MAIL had the parameter SMTPUTF8.
     utf8: bool,
     /// MAIL had BODY=BINARYMIME.
     binary: bool,
     /// Recipients that the server took.
-    recipients: usize,
+    recipients: Vec<String>,
     /// BDAT has begun.
     chunks: bool,
 }

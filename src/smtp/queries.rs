@@ -160,7 +160,7 @@ impl<D: Dialect> Client<Smtp<D>> {
             group.text("command", line.as_bytes())?.end(answer);
             group.send()?;
             let reply = accepted(wire, &verb)?;
-            smtp.note(&verb);
+            smtp.note(&verb, line);
             Ok(reply)
         })
     }

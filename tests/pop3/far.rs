@@ -17,11 +17,13 @@ const ROUND_TRIP: Duration = Duration::from_millis(100);
 /// What the server answers to a line.
 pub(crate) type Answers = Box<dyn FnMut(&str) -> Vec<u8> + Send>;
 
-/// How far the client went ahead of the answers.
+/// How far the client went ahead of the answers, and in how many writes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Most {
     pub(crate) commands: usize,
     pub(crate) octets: usize,
+    /// Not ahead: how often it wrote.
+    pub(crate) writes: usize,
 }
 
 struct Far {
@@ -87,6 +89,7 @@ impl Write for Far {
             }
         }
         let mut most = self.most.lock().unwrap();
+        most.writes += 1;
         most.commands = most.commands.max(self.coming.len());
         most.octets = most.octets.max(self.coming.iter().map(|(.., octets)| octets).sum());
         Ok(buf.len())

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::copy::{Gone, uid_expunging};
 use super::exchange::{Collect, Nothing};
+use super::extensions::{RawAnswer, anything};
 use super::fetch::fetching;
 use super::line::Line;
 use super::messages::Messages;
@@ -153,6 +154,16 @@ impl Batch<'_> {
         self.add(Ok((Line::new("NOOP"), Nothing)))
     }
 
+    /// [`Client::check`](crate::Client::check).
+    pub fn check(&mut self) -> Token<()> {
+        self.add(Ok((Line::new("CHECK"), Nothing)))
+    }
+
+    /// [`Client::command`](crate::Client::command). It waits, and lets wait, as if it named messages by sequence number.
+    pub fn command(&mut self, command: &str) -> Token<RawAnswer> {
+        self.add(anything(command))
+    }
+
     /// [`Client::select`](crate::Client::select).
     pub fn select<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Token<Mailbox> {
         let request = self.imap().opening("SELECT", mailbox);
@@ -200,9 +211,21 @@ impl Batch<'_> {
         self.add(line.map(|line| (line, Nothing)))
     }
 
+    /// [`Client::rename`](crate::Client::rename).
+    pub fn rename<'m, 'n>(&mut self, from: impl Into<MailboxName<'m>>, to: impl Into<MailboxName<'n>>) -> Token<()> {
+        let request = self.imap().renaming(from, to);
+        self.add(request)
+    }
+
     /// [`Client::list`](crate::Client::list).
     pub fn list(&mut self, reference: &str, pattern: &str) -> Token<Vec<ListEntry>> {
         let request = self.imap().listing("LIST", reference, pattern);
+        self.add(request)
+    }
+
+    /// [`Client::lsub`](crate::Client::lsub).
+    pub fn lsub(&mut self, reference: &str, pattern: &str) -> Token<Vec<ListEntry>> {
+        let request = self.imap().listing("LSUB", reference, pattern);
         self.add(request)
     }
 
@@ -221,6 +244,12 @@ impl Batch<'_> {
     /// [`Client::uid_search`](crate::Client::uid_search).
     pub fn uid_search(&mut self, criteria: &str) -> Token<Vec<u32>> {
         let request = self.imap().searching("UID SEARCH", criteria);
+        self.add(request)
+    }
+
+    /// [`Client::esearch`](crate::Client::esearch).
+    pub fn esearch(&mut self, options: &str, criteria: &str) -> Token<SearchResult> {
+        let request = self.imap().esearching("SEARCH", options, criteria);
         self.add(request)
     }
 
@@ -264,15 +293,31 @@ impl Batch<'_> {
         self.add(set.try_into().map_err(Into::into).and_then(|set| storing("UID STORE", &set, store)))
     }
 
+    /// [`Client::copy`](crate::Client::copy).
+    pub fn copy<'m>(
+        &mut self,
+        set: impl TryInto<SequenceSet, Error: Into<Error>>,
+        mailbox: impl Into<MailboxName<'m>>,
+    ) -> Token<Option<CopyUid>> {
+        self.copying("COPY", set.try_into().map_err(Into::into), mailbox.into())
+    }
+
     /// [`Client::uid_copy`](crate::Client::uid_copy).
     pub fn uid_copy<'m>(
         &mut self,
         set: impl TryInto<SequenceSet, Error: Into<Error>>,
         mailbox: impl Into<MailboxName<'m>>,
     ) -> Token<Option<CopyUid>> {
-        let set = set.try_into().map_err(Into::into);
-        let request = set.and_then(|set| self.imap().copying("UID COPY", &set, mailbox));
-        self.add(request)
+        self.copying("UID COPY", set.try_into().map_err(Into::into), mailbox.into())
+    }
+
+    /// [`Client::move_to`](crate::Client::move_to).
+    pub fn move_to<'m>(
+        &mut self,
+        set: impl TryInto<SequenceSet, Error: Into<Error>>,
+        mailbox: impl Into<MailboxName<'m>>,
+    ) -> Token<Option<CopyUid>> {
+        self.copying("MOVE", set.try_into().map_err(Into::into), mailbox.into())
     }
 
     /// [`Client::uid_move`](crate::Client::uid_move).
@@ -281,8 +326,16 @@ impl Batch<'_> {
         set: impl TryInto<SequenceSet, Error: Into<Error>>,
         mailbox: impl Into<MailboxName<'m>>,
     ) -> Token<Option<CopyUid>> {
-        let set = set.try_into().map_err(Into::into);
-        let request = set.and_then(|set| self.imap().copying("UID MOVE", &set, mailbox));
+        self.copying("UID MOVE", set.try_into().map_err(Into::into), mailbox.into())
+    }
+
+    fn copying(
+        &mut self,
+        command: &'static str,
+        set: Result<SequenceSet>,
+        mailbox: MailboxName<'_>,
+    ) -> Token<Option<CopyUid>> {
+        let request = set.and_then(|set| self.imap().copying(command, &set, mailbox));
         self.add(request)
     }
 

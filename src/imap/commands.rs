@@ -266,10 +266,7 @@ impl Client<Imap> {
     /// # Errors
     /// [`Error::Rejected`](crate::Error::Rejected) if there is none of the first name, or one of the second.
     pub fn rename<'m, 'n>(&mut self, from: impl Into<MailboxName<'m>>, to: impl Into<MailboxName<'n>>) -> Result<()> {
-        self.exchange(|imap, wire| {
-            let line = Line::changing("RENAME").mailbox(from, imap.names)?.into_owned().mailbox(to, imap.names)?;
-            imap.perform(wire, (line, Nothing))
-        })
+        self.exchange(|imap, wire| imap.perform(wire, imap.renaming(from, to)?))
     }
 
     /// Adds a mailbox, named in UTF-8, to those that are subscribed: a list that clients keep on the server.
@@ -336,6 +333,15 @@ impl Client<Imap> {
 }
 
 impl Imap {
+    pub(super) fn renaming<'m, 'n>(
+        &self,
+        from: impl Into<MailboxName<'m>>,
+        to: impl Into<MailboxName<'n>>,
+    ) -> Result<(Line<'static>, Nothing)> {
+        let line = Line::changing("RENAME").mailbox(from, self.names)?.into_owned();
+        Ok((line.mailbox(to, self.names)?.into_owned(), Nothing))
+    }
+
     pub(super) fn opening<'a>(
         &self,
         command: &'static str,

@@ -76,8 +76,8 @@ impl Client<Imap> {
         })
     }
 
-    /// Sends a command that has no verb, as it is, and returns all that comes before its OK, as it is, but for sections of
-    /// messages, which [`fetch`](Self::fetch) gives.
+    /// Sends a command that has no verb, as it is, and returns all that comes before its OK, as it is: but for sections of
+    /// messages, which [`fetch`](Self::fetch) gives, and for capabilities and alerts, which are where they always are.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -104,7 +104,7 @@ impl Client<Imap> {
     /// change what the bytes mean (STARTTLS, AUTHENTICATE, IDLE, APPEND, ..); [`Error::Rejected`] for NO and BAD;
     /// [`Error::Limit`] for more than `limits.collected` bytes.
     pub fn command(&mut self, command: &str) -> Result<RawAnswer> {
-        self.exchange(|imap, wire| imap.perform(wire, (Line::of_the_callers(command)?, Raw::default())))
+        self.exchange(|imap, wire| imap.perform(wire, anything(command)?))
     }
 }
 
@@ -120,9 +120,13 @@ pub struct RawAnswer {
     pub text: String,
 }
 
+pub(super) fn anything(command: &str) -> Result<(Line<'_>, Raw)> {
+    Ok((Line::of_the_callers(command)?, Raw::default()))
+}
+
 /// The answer to a command of the caller's.
 #[derive(Default)]
-struct Raw {
+pub(super) struct Raw {
     lines: Vec<Vec<u8>>,
 }
 

@@ -50,7 +50,8 @@ impl<'a> Line<'a> {
             return Err(Error::invalid(ARGUMENT, format!("{name} is done by a verb of its own")));
         }
         let pieces = vec![Piece::Text(ARGUMENT, text.as_bytes().into())];
-        Ok(Self { changes: true, pieces, ..Self::new("command") })
+        // Whatever it is: it may change something, and may name messages by number.
+        Ok(Self { changes: true, by_number: true, pieces, ..Self::new("command") })
     }
 
     /// The extension that the server must have for it.

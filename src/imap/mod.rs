@@ -26,6 +26,10 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Each command is a verb of [`ImapClient`](crate::ImapClient), with a UID form where it has one, and
+//! [`command`](crate::Client::command) sends any other. [`batch`](crate::Client::batch) has several in flight,
+//! [`idle`](crate::Client::idle) listens, and what a server says unasked is in [`events`](crate::Client::events).
 
 mod append;
 mod batch;
@@ -94,8 +98,12 @@ use extensions::Identity;
 use line::Line;
 use names::Names;
 
-/// So many bytes of commands may be on their way before an answer was read, so that neither side blocks the other.
+/// So many bytes of commands may be on their way before an answer was read: 8 KiB, which the buffers between hold whatever
+/// the server does. So sending never waits for a server that waits for its answers to be read, however long they are.
 const IN_FLIGHT: usize = 8 << 10;
+
+/// And so many commands: 128. The wait for more of them is nothing beside the work that they make.
+const MOST_IN_FLIGHT: usize = 128;
 
 /// The upgrade, RFC 9051 6.2.1.
 const STARTTLS: &str = "STARTTLS";

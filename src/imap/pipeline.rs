@@ -9,7 +9,7 @@ use super::exchange::{Collect, Completion, Step};
 use super::extensions::IdTime;
 use super::line::Line;
 use super::messages::Messages;
-use super::{IN_FLIGHT, Imap};
+use super::{IN_FLIGHT, Imap, MOST_IN_FLIGHT};
 use crate::wire::{Flaw, Part, Wire};
 use crate::{Error, Limits, Phase, Protocol as _, Result};
 
@@ -110,7 +110,7 @@ impl Imap {
     fn run_rounds(&mut self, wire: &mut Wire, queue: &mut [Queued]) -> Result<()> {
         let mut rest = queue;
         while !rest.is_empty() {
-            let size = self.round(rest, wire.room());
+            let size = self.round(rest);
             let Some((round, after)) = rest.split_at_mut_checked(size) else { break };
             self.round_trip(wire, round)?;
             rest = after;
@@ -119,13 +119,13 @@ impl Imap {
     }
 
     /// How many of these may be on their way together; at least one.
-    fn round(&self, queue: &[Queued], room: usize) -> usize {
+    fn round(&self, queue: &[Queued]) -> usize {
         let (mut bytes, mut numbers_may_change) = (0, false);
         for (n, queued) in queue.iter().enumerate() {
             let line = &queued.line;
             bytes += line.size();
             let alone = !self.goes_at_once(line);
-            let waits = alone || n >= room || bytes > IN_FLIGHT || line.by_number && numbers_may_change;
+            let waits = alone || n >= MOST_IN_FLIGHT || bytes > IN_FLIGHT || line.by_number && numbers_may_change;
             if n > 0 && waits {
                 return n;
             }

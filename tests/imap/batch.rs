@@ -57,6 +57,24 @@ fn all_of_it_is_one_write() {
     assert_eq!(handle.writes(), 1);
 }
 
+/// However long the greeting was: what a server says unasked tells nothing of its answers.
+#[test]
+fn a_long_greeting_makes_no_batch_shorter() {
+    let capabilities = "X-CAPABILITY ".repeat(500);
+    let script = format!(
+        "S: * OK [CAPABILITY IMAP4rev1 {capabilities}] hi\nC: A1 NOOP\nC: A2 CHECK\nS: A1 OK\nS: A2 OK\nC: A3 XYZZY\nS: A3 BAD"
+    );
+    let (client, handle) = open_with(Connector::new(), Imap::new(), Script::parse(&script).unwrap(), Security::Plain);
+    let mut client = client.unwrap();
+    let mut batch = client.batch();
+    batch.noop();
+    batch.check();
+    let raw = batch.command("XYZZY");
+    let error = batch.run().unwrap().take(raw).unwrap_err();
+    assert_eq!((rejected(&error).0, handle.writes()), ("command", 2), "what may count messages waits");
+    handle.finish();
+}
+
 /// RFC 9051, 5.5: what the numbers of the next command mean must not hang on an answer that is not there.
 #[test]
 fn sequence_numbers_wait_for_what_may_change_them() {

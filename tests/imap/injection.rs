@@ -1,7 +1,7 @@
 //! Rule 9: every function that takes text, with every argument of it in turn. The script has no step after the greeting, so
 //! that one byte of the client's would be an error of the script.
 
-use mailconnect::imap::{AppendOptions, Batch, ListQuery, MailboxName, Store};
+use mailconnect::imap::{AppendOptions, Batch, IdTime, Imap, ListQuery, MailboxName, Store};
 use mailconnect::testing::ScriptHandle;
 use mailconnect::{Error, ImapClient, Result};
 
@@ -91,11 +91,17 @@ fn rule_9_names_of_mailboxes() {
     table.batch_refuses(all, |batch, text| batch.subscribe(text));
     table.batch_refuses(all, |batch, text| batch.unsubscribe(text));
     table.batch_refuses(all, |batch, text| batch.status(text, "MESSAGES"));
+    table.batch_refuses(all, |batch, text| batch.rename(text, "x"));
+    table.batch_refuses(all, |batch, text| batch.rename("x", text));
+    table.batch_refuses(all, |batch, text| batch.lsub(text, "x"));
+    table.batch_refuses(all, |batch, text| batch.lsub("x", text));
+    table.batch_refuses(all, |batch, text| batch.copy(1, text));
+    table.batch_refuses(all, |batch, text| batch.move_to(1, text));
     table.batch_refuses(all, |batch, text| batch.list(text, "x"));
     table.batch_refuses(all, |batch, text| batch.list("x", text));
     table.batch_refuses(all, |batch, text| batch.uid_copy(1, text));
     table.batch_refuses(all, |batch, text| batch.uid_move(1, text));
-    assert_eq!(table.cases, 32 * CONTROLS.len());
+    assert_eq!(table.cases, 38 * CONTROLS.len());
 }
 
 #[test]
@@ -115,6 +121,7 @@ fn rule_9_words_and_flags() {
     table.refuses(several, |client, text| client.esearch(text, "ALL"));
     table.refuses(several, |client, text| client.uid_esearch(text, "ALL"));
     table.batch_refuses(several, |batch, text| batch.status("x", text));
+    table.batch_refuses(several, |batch, text| batch.esearch(text, "ALL"));
     table.batch_refuses(several, |batch, text| batch.uid_esearch(text, "ALL"));
     assert!(table.cases > 250);
 }
@@ -132,7 +139,9 @@ fn rule_9_what_is_sent_as_it_is() {
     table.refuses(all, |client, text| client.command(text));
     table.batch_refuses(all, |batch, text| batch.search(text));
     table.batch_refuses(all, |batch, text| batch.uid_search(text));
+    table.batch_refuses(all, |batch, text| batch.esearch("ALL", text));
     table.batch_refuses(all, |batch, text| batch.uid_esearch("ALL", text));
+    table.batch_refuses(all, |batch, text| batch.command(text));
     table.batch_refuses(all, |batch, text| batch.fetch(1, text));
     table.batch_refuses(all, |batch, text| batch.uid_fetch(1, text));
     let unquoted = &[&["SUBJECT ü", "SUBJECT \"ü", "SUBJECT \"a\" ü \"b\"", "SUBJECT \"ü\" {5}"][..]];
@@ -180,7 +189,9 @@ fn rule_9_sets_and_strings() {
     table.batch_refuses(all, |batch, text| batch.uid_fetch(text, "FLAGS"));
     table.batch_refuses(all, |batch, text| batch.store(text, &Store::add(&["a"])));
     table.batch_refuses(all, |batch, text| batch.uid_store(text, &Store::add(&["a"])));
+    table.batch_refuses(all, |batch, text| batch.copy(text, "x"));
     table.batch_refuses(all, |batch, text| batch.uid_copy(text, "x"));
+    table.batch_refuses(all, |batch, text| batch.move_to(text, "x"));
     table.batch_refuses(all, |batch, text| batch.uid_move(text, "x"));
     table.batch_refuses(all, |batch, text| batch.uid_expunge(text));
     table.refuses(&[CONTROLS], |client, text| client.login(text, "pass"));
@@ -189,6 +200,10 @@ fn rule_9_sets_and_strings() {
     table.refuses(&[CONTROLS, &["ü"]], |client, text| client.id(&[(text, "x")]));
     table.refuses(&[CONTROLS], |client, text| client.id(&[("x", text)]));
     for text in CONTROLS {
+        for field in [(*text, "x"), ("x", *text)] {
+            let identity = Imap::new().identity(IdTime::AfterLogin, [field]);
+            assert!(matches!(identity, Err(Error::InvalidArgument(_))), "{text:?}");
+        }
         for (user, password) in [(*text, "pass"), ("user", *text)] {
             let mut batch = table.client.batch();
             batch.login(user, password);

@@ -4,27 +4,33 @@
 //! # The two back ends
 //!
 //! Both check the chain, the dates and the name (`subjectAltName` alone, by the same rules), speak TLS 1.2 and 1.3, and
-//! always check the handshake's own signature. What differs:
+//! always check the handshake's own signature. What differs (each line names the tests that hold it to its word):
 //!
 //! | | rustls | native-tls |
 //! |---|---|---|
-//! | trust | the system's certificate store; `SSL_CERT_FILE` and `SSL_CERT_DIR` replace it | the platform's own; with OpenSSL these variables add to the well-known places |
-//! | connections for a bad chain | one | one without the event, two with it: the first fails the platform's check, the second asks |
-//! | `errors` of a bad chain | all that is wrong, each by its name | `CHAIN_ERROR`, which nothing clears, and what the server's own certificate shows: `NAME_MISMATCH`, `EXPIRED`, `NOT_YET_VALID`, `SELF_SIGNED`, or else `UNKNOWN_ISSUER` |
-//! | without the event | the same | `CHAIN_ERROR` alone, for a wrong name too, and no chain; `detail` has the platform's words |
-//! | `chain` | as the server sent it | the server's own certificate only |
-//! | after [`Connector::over`](crate::Connector::over) | the event is asked | a chain that the platform refuses is an error, since there is no second connection |
-//! | a forged handshake signature | fails after the event was asked | fails before |
-//! | an added root that is no authority | is trusted as a server's own | OpenSSL: if it is self-signed |
-//! | expired roots | are trusted | OpenSSL: are refused |
-//! | channel bindings | `tls-exporter` with TLS 1.3, `tls-server-end-point` | `tls-server-end-point` |
-//! | session resumption, ALPN | yes (no resumption with the event) | no |
-//! | RSA below 2048 bits, P-521, X.509 v1 | never | as the platform wants; OpenSSL takes them if the event does |
-//! | [`TlsInfo`] | all of it | no `resumed`; rare cipher suites have no name |
-//! | cost of new settings | microseconds | with OpenSSL 40 ms a connector, once; the event has two |
+//! | trust | the system's certificate store; `SSL_CERT_FILE` and `SSL_CERT_DIR` replace it | the platform's own; with OpenSSL these variables add to the well-known places <!-- ssl_cert_file_and_ssl_cert_dir_are_honoured openssl_adds_what_the_variables_name --> |
+//! | no root at all in the system | [`Error::NoRootCertificates`](crate::Error::NoRootCertificates) | a chain that is refused, as far as the platform's own store goes <!-- no_system_roots_is_an_error_that_says_why openssl_adds_what_the_variables_name --> |
+//! | connections for a bad chain | one | one without the event, two with it: the first fails the platform's check, the second asks <!-- the_event_that_decides_nothing_leaves_the_default_verdict without_event_the_default_check_decides --> |
+//! | `errors` of a bad chain | all that is wrong, each by its name | `CHAIN_ERROR`, which nothing clears, and what the server's own certificate shows: `NAME_MISMATCH`, `EXPIRED`, `NOT_YET_VALID`, `SELF_SIGNED`, `BAD_PURPOSE`, `WEAK_ALGORITHM`, `WEAK_KEY`, `MALFORMED`, or else `UNKNOWN_ISSUER` <!-- every_certificate_is_found_to_be_what_it_is what_openssl_makes_and_serves --> |
+//! | `chain_verified` with a wrong name or date | still true, if the path is good | true with a wrong name alone <!-- the_event_that_decides_nothing_leaves_the_default_verdict --> |
+//! | without the event | the same | `CHAIN_ERROR` alone, for a wrong name too, and no chain: the platform hands it out only where it is not asked to check, which takes the second connection. `detail` has its words <!-- without_event_the_default_check_decides --> |
+//! | a handshake that this side ends after the certificate came, for another reason | an error of its own | without the event `CHAIN_ERROR`: the platform does not say what it refused <!-- an_alert_in_the_middle_of_the_handshake_ends_it without_event_the_default_check_decides --> |
+//! | `chain` | as the server sent it | the server's own certificate only <!-- the_event_that_decides_nothing_leaves_the_default_verdict --> |
+//! | after [`Connector::over`](crate::Connector::over) | the event is asked | a chain that the platform refuses is an error, since there is no second connection <!-- over_has_no_second_connection --> |
+//! | a forged handshake signature | fails after the event was asked | fails before <!-- a_forged_handshake_signature_is_never_accepted --> |
+//! | an added root that is no authority | is trusted as a server's own | OpenSSL: if it is self-signed <!-- an_added_certificate_of_a_server_is_trusted_as_its_own --> |
+//! | expired roots | are trusted | OpenSSL: are refused <!-- every_certificate_is_found_to_be_what_it_is --> |
+//! | RSA below 2048 bits | never: no handshake succeeds | OpenSSL takes it if the event does <!-- what_openssl_makes_and_serves --> |
+//! | P-521, RSA-PSS keys | never with ring: no handshake succeeds | OpenSSL takes them <!-- what_openssl_makes_and_serves --> |
+//! | X.509 v1 | `MALFORMED`; if the event takes it, its key is used | OpenSSL takes it, but no name in it counts <!-- every_certificate_is_found_to_be_what_it_is the_event_may_accept_everything --> |
+//! | channel bindings | `tls-exporter` with TLS 1.3, `tls-server-end-point` | `tls-server-end-point` <!-- channel_bindings_are_what_the_back_end_has --> |
+//! | session resumption | yes, but not with the event | no <!-- sessions_are_resumed_by_clones_until_a_setting_changes tls_info_tells_what_was_negotiated --> |
+//! | ALPN | with TLS from the first byte | no <!-- alpn_is_offered_and_a_stranger_to_it_refused --> |
+//! | [`TlsInfo`] | all of it | no `resumed`; rare cipher suites have no name <!-- tls_info_tells_what_was_negotiated tells_version_suite_and_whether_a_certificate_came --> |
 //!
 //! The details of a bad chain are those of the first connection, the certificate is that of the second, which is the
-//! one that is used. Where a name stands for many servers the two may differ.
+//! one that is used. Where a name stands for many servers the two may differ. New settings cost rustls microseconds; with
+//! OpenSSL each connector takes 40 ms once, since it reads all system roots, and with the event there are two of them.
 
 #[cfg(feature = "rustls")]
 mod bindings;

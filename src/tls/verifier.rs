@@ -154,6 +154,9 @@ impl Findings {
             let misled = E::BAD_SIGNATURE | E::WEAK_ALGORITHM;
             if self.errors.without(misled) != self.errors {
                 self.errors = self.errors.without(misled) | E::UNKNOWN_ISSUER;
+                if self.detail.contains("Signature") {
+                    self.detail = "UnknownIssuer".to_owned();
+                }
             }
         }
         if trust.is_empty() {

@@ -62,6 +62,7 @@ fn tls_info_tells_what_was_negotiated() {
             let info = tls.tls().unwrap();
             assert_eq!(info.backend, Some(*backend));
             assert_eq!((info.version, info.cipher_suite.as_deref()), (Some(number), Some(suite)));
+            assert_eq!(info.resumed, (*backend == TlsBackend::Rustls).then_some(false));
             assert_eq!(tls.peer_addr(), Some(([192, 0, 2, 1], 993).into()));
         }
     }

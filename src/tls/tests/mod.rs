@@ -2,6 +2,7 @@
 
 mod bindings;
 mod certificates;
+mod differences;
 mod handshake;
 mod hostile;
 #[cfg(feature = "rustls")]

@@ -57,29 +57,28 @@ fn a_bad_file_of_roots_is_named_with_its_line() {
     added.unwrap();
 }
 
-/// OpenSSL has its own ideas of what these variables mean, so they are only rustls'.
-#[cfg(feature = "rustls")]
 mod system {
     use std::fs;
     use std::path::PathBuf;
     use std::process::{Command, Output};
 
     use super::super::rig::*;
-    use crate::tls::TlsSettings;
+    use crate::tls::{TlsBackend, TlsSettings};
 
     /// Says to this test, run in a child process, what to put where the variables point.
     const CHILD: &str = "MAILCONNECT_TEST_CHILD";
 
     /// Runs [`child`] in a process of its own, where this variable points into a fresh directory.
-    fn run(what: &str, variable: &str, path: &str) -> String {
-        let directory = std::env::temp_dir().join(format!("mailconnect-roots-{}-{what}", std::process::id()));
+    fn run(backend: TlsBackend, what: &str, variable: &str, path: &str) -> String {
+        let name = format!("mailconnect-roots-{}-{what}-{backend:?}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
         fs::create_dir_all(&directory).unwrap();
         let Output { status, stdout, stderr } = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "tls::tests::roots::system::child", "--nocapture"])
             .env_remove("SSL_CERT_FILE")
             .env_remove("SSL_CERT_DIR")
             .env(variable, directory.join(path))
-            .env(CHILD, what)
+            .env(CHILD, format!("{what} on {backend:?}"))
             .output()
             .unwrap();
         fs::remove_dir_all(&directory).unwrap();
@@ -88,19 +87,34 @@ mod system {
         output
     }
 
+    #[cfg(feature = "rustls")]
+    const RUSTLS: TlsBackend = TlsBackend::Rustls;
+
+    #[cfg(feature = "rustls")]
     #[test]
     fn ssl_cert_file_and_ssl_cert_dir_are_honoured() {
-        assert!(run("file", "SSL_CERT_FILE", "roots.pem").contains("result: connected"));
-        assert!(run("directory", "SSL_CERT_DIR", "").contains("result: connected"));
+        assert!(run(RUSTLS, "file", "SSL_CERT_FILE", "roots.pem").contains("result: connected"));
+        assert!(run(RUSTLS, "directory", "SSL_CERT_DIR", "").contains("result: connected"));
     }
 
+    /// OpenSSL has its own ideas of what these variables mean: whether they leave any root is not to be known.
+    #[cfg(all(feature = "native-tls", target_os = "linux"))]
+    #[test]
+    fn openssl_adds_what_the_variables_name() {
+        let native = TlsBackend::NativeTls;
+        assert!(run(native, "good file", "SSL_CERT_FILE", "roots.pem").contains("result: connected"));
+        let output = run(native, "nothing", "SSL_CERT_FILE", "absent.pem");
+        assert!(output.contains("result: the certificate of mail.test was refused"), "{output}");
+    }
+
+    #[cfg(feature = "rustls")]
     #[test]
     fn no_system_roots_is_an_error_that_says_why() {
-        let output = run("nothing", "SSL_CERT_FILE", "absent.pem");
+        let output = run(RUSTLS, "nothing", "SSL_CERT_FILE", "absent.pem");
         assert!(output.contains("result: no root certificates") && output.contains("absent.pem"), "{output}");
         assert!(output.contains("ca-certificates") && output.contains("SSL_CERT_FILE"), "{output}");
         // rustls-native-certs does not mind an empty file.
-        let output = run("empty", "SSL_CERT_FILE", "empty.pem");
+        let output = run(RUSTLS, "empty", "SSL_CERT_FILE", "empty.pem");
         assert!(output.contains("result: no root certificates") && output.contains("empty.pem"), "{output}");
     }
 
@@ -110,8 +124,11 @@ mod system {
         let Ok(what) = std::env::var(CHILD) else { return };
         let root = Authority::root("Root");
         let bad = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
-        match what.as_str() {
+        let (what, backend) = what.split_once(" on ").unwrap();
+        let backend = BACKENDS.iter().find(|known| format!("{known:?}") == backend).unwrap();
+        match what {
             "file" => fs::write(std::env::var("SSL_CERT_FILE").unwrap(), format!("{bad}{}", root.pem)).unwrap(),
+            "good file" => fs::write(std::env::var("SSL_CERT_FILE").unwrap(), &root.pem).unwrap(),
             "empty" => fs::write(std::env::var("SSL_CERT_FILE").unwrap(), "# nothing\n").unwrap(),
             "directory" => {
                 // Named as c_rehash does: earlier versions of rustls-native-certs look at no others.
@@ -123,7 +140,7 @@ mod system {
             _ => {}
         }
         let (plain, _session) = Server::new(&root.issue(&params(HOST)), VERSIONS[1]).echo();
-        match connect(&TlsSettings::new(), plain) {
+        match connect(&on(*backend, TlsSettings::new()), plain) {
             Ok(mut tls) => {
                 ping(&mut *tls);
                 println!("result: connected");

@@ -16,9 +16,9 @@ use crate::{Client, Phase, Result};
 
 const IDLE: &str = "IDLE";
 
-/// How often to look whether [`IdleHandle::done`] was called: every 210 ms, which is less than five times a second, and
+/// How often to look whether [`IdleHandle::done`] was called: every 205 ms, which is less than five times a second, and
 /// leaves the rest of 250 ms for DONE.
-const LOOK: Duration = Duration::from_millis(210);
+const LOOK: Duration = Duration::from_millis(205);
 
 /// An IDLE is ended and begun again after 28 min: servers close after 30 (RFC 2177 asks for 29 at most).
 const RENEWAL: Duration = Duration::from_secs(28 * 60);

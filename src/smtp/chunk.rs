@@ -68,14 +68,6 @@ impl Chunks {
         group.put("BDAT ").number(size).put(if self.ended { " LAST" } else { "" }).line();
         group.counted(&mut part, size)
     }
-
-    /// Octets of the part.
-    pub(super) fn len(&self) -> usize {
-        match &self.kind {
-            Kind::Range(range) => range.len(),
-            Kind::Copy { part, .. } => part.len(),
-        }
-    }
 }
 
 /// Copies a block; says how many octets of the source that were.
@@ -88,6 +80,7 @@ fn copy(source: &mut dyn BufRead, part: &mut Vec<u8>, lines: &mut Option<Stuffer
             Ok(_) => break source.fill_buf().unwrap_or_default(),
         }
     };
+    let block = block.get(..SMALL).unwrap_or(block);
     let bad = |bad: crate::wire::BadBody| Error::invalid("body", bad.to_string());
     let n = block.len();
     match lines {

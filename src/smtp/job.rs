@@ -9,6 +9,9 @@ use super::transaction::{Fate, Plan, Transaction};
 use super::{Body, Capabilities, Delivery, Message, Policy, Reply, SendReport};
 use crate::{Error, Result};
 
+/// What a message of unknown length is taken for.
+const UNKNOWN_SIZE: u64 = 64 << 10;
+
 /// What a connection does with messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Habits {
@@ -29,6 +32,8 @@ pub(super) struct Job<'m> {
     pub(super) plan: Plan,
     /// Bytes that can go as they are.
     clean: bool,
+    /// How long it is, by guess if that is not known.
+    pub(super) octets: u64,
     pub(super) chunks: Option<Chunks>,
     /// The body is at its start.
     fresh: bool,
@@ -79,6 +84,7 @@ impl<'m> Job<'m> {
             content,
             plan,
             clean,
+            octets: size.unwrap_or(UNKNOWN_SIZE),
             chunks: None,
             fresh: true,
             open: 0,

@@ -20,7 +20,7 @@ const TOP_UP: usize = 32;
 const MESSAGES_MAX: usize = 128;
 
 /// Octets of messages that may be unanswered before more are pulled: what is lost with the connection is unknown.
-const OCTETS_MAX: usize = 1 << 20;
+const OCTETS_MAX: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Pipeline<'m> {
@@ -48,7 +48,8 @@ pub(super) struct Pipeline<'m> {
     ended: bool,
     /// QUIT goes with the last message.
     quit: bool,
-    octets: usize,
+    /// Octets of the messages under way.
+    octets: u64,
     /// What ended the connection, until somebody was told.
     error: Option<Error>,
 }
@@ -100,6 +101,7 @@ impl<'m> Pipeline<'m> {
         let to = (0..job.message.envelope.to().len()).collect();
         let parts = job.split(to, &self.capabilities)?;
         self.count(parts.len())?;
+        self.octets += job.octets;
         self.jobs.push_back(Entry::Job(Box::new(job)));
         self.begin(self.first_job + self.jobs.len() - 1, parts);
         Ok(())
@@ -159,7 +161,8 @@ impl<'m> Pipeline<'m> {
         }
         let sendable = self.sendable();
         match self.line.back().map(Transaction::next) {
-            Some(Next::Send(Step::Body | Step::Dot)) => true,
+            Some(Next::Send(Step::Body)) => true,
+            Some(Next::Send(Step::Dot)) => false,
             Some(Next::Send(_)) => self.line.back().is_some_and(|last| last.sendable().1) && sendable < wire.room(),
             Some(Next::Nothing) => wire.room() >= TOP_UP,
             _ => false,
@@ -183,7 +186,12 @@ impl<'m> Pipeline<'m> {
         if left > 0 && (self.due.is_empty() || (room > 0 && room >= left.min(TOP_UP))) {
             self.send(wire)?;
         }
-        if self.due.is_empty() { Ok(()) } else { self.take(wire) }
+        if !self.due.is_empty() {
+            return self.take(wire);
+        }
+        // A message that cannot be read ends with nothing due.
+        self.retire();
+        Ok(())
     }
 
     /// True if part of a message is out.
@@ -218,7 +226,10 @@ impl<'m> Pipeline<'m> {
         }
         self.first_job += 1;
         self.jobs.pop_front().map(|entry| match entry {
-            Entry::Job(job) => job.verdict(),
+            Entry::Job(job) => {
+                self.octets -= job.octets;
+                job.verdict()
+            }
             Entry::Not(error) => Verdict::NotSent(Some(error)),
         })
     }

@@ -79,7 +79,7 @@ pub(super) struct Plan {
 enum Stage {
     /// So many of MAIL and RCPT are out.
     Head(usize),
-    /// DATA is out.
+    /// DATA is out, or the dot alone.
     Asked,
     /// The server waits for the message.
     Go,
@@ -181,6 +181,7 @@ impl Transaction {
                 (self.to.len() + 1 - n + usize::from(early), early && self.plan.chunks)
             }
             (_, Stage::Head(_)) => (1, self.plan.chunks),
+            (Next::Send(Step::Dot), _) => (1, false),
             _ => (1, true),
         }
     }
@@ -201,7 +202,8 @@ impl Transaction {
             (Step::Rcpt(n), _) => (Stage::Head(n + 2), Slot::Rcpt),
             (Step::Data, _) => (Stage::Asked, Slot::Data),
             (Step::Body, _) => (Stage::Sent, Slot::End),
-            (Step::Dot, _) => (Stage::Sent, Slot::Dot),
+            // Its reply is read before anything follows.
+            (Step::Dot, _) => (Stage::Asked, Slot::Dot),
             (Step::Chunk, _) if last => (Stage::Sent, Slot::End),
             (Step::Chunk, _) => (Stage::Chunks, Slot::Chunk),
         };
@@ -244,7 +246,8 @@ impl Transaction {
             Slot::Data | Slot::Early => self.refuse(slot, reply),
             Slot::Chunk if !reply.is_positive() => self.refuse(slot, reply),
             Slot::End => self.ends.push(reply),
-            Slot::Chunk | Slot::Rset | Slot::Dot | Slot::Quit => {}
+            Slot::Dot => self.stage = Stage::Sent,
+            Slot::Chunk | Slot::Rset | Slot::Quit => {}
         }
     }
 

@@ -125,8 +125,7 @@ fn over_a_unix_socket() {
                 n => machine.receive(&buf[..n]),
             }
         }
-        let kept = machine.record.lock().unwrap().kept.len();
-        kept
+        machine.record.lock().unwrap().kept.len()
     });
     let mut client = LmtpClient::connect(format!("unix:{}", path.display())).unwrap();
     let envelope = Envelope::new("ann@a.example", ["b@b.example", "full@b.example"]).unwrap();

@@ -1,6 +1,7 @@
 //! The SMTP adapter over scripts: what goes out, in how many writes, and what becomes of each answer, in any chunking.
 
 mod lmtp;
+mod many;
 mod server;
 mod trips;
 mod truth;

@@ -12,6 +12,7 @@ use super::server::{End, Kept, Line, Machine, Offer, Record};
 
 /// Runs of the model.
 const RUNS: usize = 100_000;
+const WORKERS: usize = 4;
 const SEED: u64 = 0x5EED_2026;
 
 /// Knuth's linear congruential generator.
@@ -184,48 +185,71 @@ fn contradiction(letter: &Letter, claim: Option<&Claim>, kept: &[Kept]) -> Optio
     wrong.then(|| format!("{claim:?} of {letter:?}, and the server has {found:?}"))
 }
 
+/// What was counted.
+#[derive(Debug, Default)]
+struct Counts {
+    runs: usize,
+    told: BTreeMap<&'static str, usize>,
+    ways: BTreeMap<String, usize>,
+}
+
+/// Plays one plan, cut at every octet.
+fn cut_everywhere(seed: u64, plan: &Plan, end: End, half_open: bool, counts: &mut Counts) {
+    let (_, record) = plan.play(usize::MAX, End::Eof, false);
+    let whole = record.lock().unwrap().octets;
+    for cut in 0..=whole {
+        let (claims, record) = plan.play(cut, end, half_open);
+        let record = record.lock().unwrap();
+        assert!(claims.len() <= plan.letters.len());
+        for (number, letter) in plan.letters.iter().enumerate() {
+            let wrong = contradiction(letter, claims.get(number), &record.kept);
+            let at = || format!("seed {seed:#x}, cut at {cut} of {whole} by {end:?}, half open {half_open}: {plan:?}");
+            assert!(wrong.is_none(), "{}\n{}", wrong.unwrap(), at());
+        }
+        for claim in &claims {
+            let name = match claim {
+                Claim::Delivered(_) => "delivered",
+                Claim::Refused => "refused",
+                Claim::NotSent => "not sent",
+                Claim::Unknown => "unknown",
+            };
+            *counts.told.entry(name).or_default() += 1;
+        }
+        let verb = if plan.chunking { "BDAT" } else { "DATA" };
+        *counts.ways.entry(format!("{:?} by {verb}", plan.way)).or_default() += 1;
+        counts.runs += 1;
+    }
+}
+
 #[test]
 fn rule_10_what_is_said_of_a_message_is_true_wherever_the_connection_ends() {
-    let mut random = Random(SEED);
-    let mut told: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut ways: BTreeMap<String, usize> = BTreeMap::new();
-    let mut runs = 0;
-    while runs < RUNS {
-        let plan = Plan::random(&mut random);
-        let (_, record) = plan.play(usize::MAX, End::Eof, false);
-        let whole = record.lock().unwrap().octets;
-        let half_open = random.below(2) == 0;
-        let end = [End::Eof, End::Reset, End::Silence][random.below(3)];
-        for cut in 0..=whole {
-            let (claims, record) = plan.play(cut, end, half_open);
-            let record = record.lock().unwrap();
-            assert!(claims.len() <= plan.letters.len());
-            for (number, letter) in plan.letters.iter().enumerate() {
-                let wrong = contradiction(letter, claims.get(number), &record.kept);
-                let at =
-                    || format!("seed {SEED:#x}, cut at {cut} of {whole} by {end:?}, half open {half_open}: {plan:?}");
-                assert!(wrong.is_none(), "{}\n{}", wrong.unwrap(), at());
-            }
-            for claim in &claims {
-                let name = match claim {
-                    Claim::Delivered(_) => "delivered",
-                    Claim::Refused => "refused",
-                    Claim::NotSent => "not sent",
-                    Claim::Unknown => "unknown",
-                };
-                *told.entry(name).or_default() += 1;
-            }
-            let verb = if plan.chunking { "BDAT" } else { "DATA" };
-            *ways.entry(format!("{:?} by {verb}", plan.way)).or_default() += 1;
-            runs += 1;
+    let work = |seed: u64| {
+        let (mut random, mut counts) = (Random(seed), Counts::default());
+        while counts.runs < RUNS / WORKERS {
+            let plan = Plan::random(&mut random);
+            let half_open = random.below(2) == 0;
+            let end = [End::Eof, End::Reset, End::Silence][random.below(3)];
+            cut_everywhere(seed, &plan, end, half_open, &mut counts);
         }
-    }
-    let all: usize = told.values().sum();
-    println!("seed {SEED:#x}: {runs} runs, {ways:?}; of {all} messages {told:?}");
+        counts
+    };
+    let mut all = Counts::default();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..WORKERS as u64).map(|worker| scope.spawn(move || work(SEED + worker))).collect();
+        for worker in workers {
+            let counts = worker.join().unwrap();
+            all.runs += counts.runs;
+            counts.told.into_iter().for_each(|(name, n)| *all.told.entry(name).or_default() += n);
+            counts.ways.into_iter().for_each(|(name, n)| *all.ways.entry(name).or_default() += n);
+        }
+    });
+    let messages: usize = all.told.values().sum();
+    println!("seeds from {SEED:#x}: {} runs, {:?}; of {messages} messages {:?}", all.runs, all.ways, all.told);
+    assert!(all.runs >= RUNS);
     for name in ["delivered", "refused", "unknown"] {
-        assert!(told[name] * 20 > all, "{name}: only {} of {all}", told[name]);
+        assert!(all.told[name] * 20 > messages, "{name}: only {} of {messages}", all.told[name]);
     }
-    assert!(ways.len() == 4 && ways.values().all(|&runs| runs > RUNS / 20), "{ways:?}");
+    assert!(all.ways.len() == 4 && all.ways.values().all(|&runs| runs > RUNS / 20), "{:?}", all.ways);
 }
 
 /// The judge itself: what it must not let pass.

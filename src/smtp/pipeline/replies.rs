@@ -68,7 +68,7 @@ impl Pipeline<'_> {
     }
 
     /// Takes away the transactions that have come to their end.
-    fn retire(&mut self) {
+    pub(super) fn retire(&mut self) {
         while let Some(transaction) = self.line.front().filter(|transaction| transaction.is_over()) {
             let follows = self.line.get(1).is_some_and(Transaction::has_begun);
             if self.at <= self.first + 1 && !follows {
@@ -79,9 +79,6 @@ impl Pipeline<'_> {
                 self.first += 1;
                 self.absorb(&transaction, true);
             }
-        }
-        if self.line.is_empty() {
-            self.octets = 0;
         }
     }
 

@@ -147,7 +147,6 @@ impl Pipeline<'_> {
             }
             Step::Chunk => {
                 let Some(chunks) = &job.chunks else { return Ok(BodyOutcome::Complete) };
-                self.octets += chunks.len();
                 if chunks.put(&job.message.body, group)? == BodyOutcome::Answered {
                     return Ok(BodyOutcome::Answered);
                 }

@@ -80,7 +80,9 @@ fn fill(rig: &Rig, endpoint: &Endpoint) -> (u32, Vec<Vec<u8>>) {
         for messages in messages.chunks(MESSAGES / CLIENTS) {
             scope.spawn(move || {
                 let mut client = imap(rig, endpoint);
-                messages.iter().for_each(|message| drop(client.append("INBOX", &[], message).unwrap()));
+                for message in messages {
+                    client.append("INBOX", &[], message).unwrap();
+                }
                 client.quit().unwrap();
             });
         }

@@ -1,5 +1,6 @@
 //! The settings of connections, neutral to protocols, and the verbs that open them.
 
+mod handshake;
 mod options;
 mod tls;
 

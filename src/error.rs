@@ -13,7 +13,7 @@ pub use payload::{
     Rejection, Severity, Timeout,
 };
 pub use sasl::{SaslCause, SaslError};
-pub use tls::{CertificateRefused, HandshakeError, StartTlsCause, StartTlsError, WrongMode};
+pub use tls::{CertificateRefused, HandshakeCause, HandshakeError, StartTlsCause, StartTlsError, WrongMode};
 
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -133,7 +133,11 @@ impl Error {
     /// A handshake that failed for another reason than the certificate; for implementations of
     /// [`Tls`](crate::tls::Tls).
     pub fn handshake(peer: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Handshake(Box::new(HandshakeError { peer: peer.into(), source: source.into() }))
+        Self::Handshake(Box::new(HandshakeError {
+            peer: peer.into(),
+            cause: HandshakeCause::Other,
+            source: source.into(),
+        }))
     }
 
     /// A SASL exchange that has to be cancelled; for implementations of [`Mechanism`](crate::sasl::Mechanism).
@@ -201,6 +205,16 @@ impl Error {
         match self {
             Self::Certificate(refused) => Some(refused),
             Self::StartTls(error) => error.inner()?.certificate(),
+            _ => None,
+        }
+    }
+
+    /// How the TLS handshake failed, if that was the reason and it was not the server's certificate; looks through
+    /// [`Error::StartTls`].
+    pub fn failed_handshake(&self) -> Option<&HandshakeError> {
+        match self {
+            Self::Handshake(failed) => Some(failed),
+            Self::StartTls(error) => error.inner()?.failed_handshake(),
             _ => None,
         }
     }

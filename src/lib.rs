@@ -91,8 +91,9 @@ pub mod transport {
 /// The payloads of [`Error`]'s variants.
 pub mod errors {
     pub use crate::error::{
-        Attempt, CertificateRefused, ConnectError, Context, Escaped, HandshakeError, InvalidArgument, LimitExceeded,
-        NoMechanism, ProtocolError, SaslCause, SaslError, StartTlsCause, StartTlsError, Timeout, WrongMode,
+        Attempt, CertificateRefused, ConnectError, Context, Escaped, HandshakeCause, HandshakeError, InvalidArgument,
+        LimitExceeded, NoMechanism, ProtocolError, SaslCause, SaslError, StartTlsCause, StartTlsError, Timeout,
+        WrongMode,
     };
 }
 

@@ -15,6 +15,9 @@ pub struct TlsInfo {
     pub version: Option<TlsVersion>,
     /// The cipher suite by its IANA name: `TLS13_AES_256_GCM_SHA384` is `TLS_AES_256_GCM_SHA384`.
     pub cipher_suite: Option<String>,
+    /// The group of the key exchange by its IANA name: `x25519`, `secp256r1`, `X25519MLKEM768`. None for a resumed session
+    /// of TLS 1.2, and on native-tls for all of 1.2.
+    pub key_exchange: Option<String>,
     /// The server's certificates in DER, leaf first; on native-tls the leaf alone.
     pub chain: Vec<Vec<u8>>,
     /// What the default check found wrong; not empty only if the event accepted it all the same.
@@ -126,4 +129,14 @@ pub enum TlsBackend {
     Rustls,
     /// The platform's own library. Feature `native-tls`.
     NativeTls,
+}
+
+/// Where rustls has its cryptography from. With both compiled in, ring is the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TlsProvider {
+    /// ring. Feature `rustls`.
+    Ring,
+    /// aws-lc-rs, which knows the post-quantum key exchange X25519MLKEM768 and the curve P-521. Feature `aws-lc-rs`.
+    AwsLcRs,
 }

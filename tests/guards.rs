@@ -32,6 +32,8 @@ const USE_LINES: usize = 60;
 
 /// Crates whose types must not be part of ours: their next major version would be one of this crate too.
 const FOREIGN: &[&str] = &[
+    "aws_lc_rs",
+    "aws_lc_sys",
     "base64",
     "bufstream",
     "log",

@@ -59,12 +59,43 @@ impl Target {
             _ => "localhost".to_owned(),
         }
     }
+
+    /// The name that the certificate must be for.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if that is not possible.
+    pub(super) fn server_name(&self, settings: &Settings) -> Result<String> {
+        let invalid = |why: &str| Err(Error::invalid("server name", why));
+        let endpoint = match settings.server_name.as_deref().map(Endpoint::try_from) {
+            None => return self.own_name(settings),
+            Some(Err(Error::InvalidArgument(why))) => return invalid(&why.reason),
+            Some(endpoint) => endpoint?,
+        };
+        match endpoint.host() {
+            _ if endpoint.port().is_some() || endpoint.scheme().is_some() => invalid("is a name alone, without a port"),
+            Host::Name(zoned) if zoned.contains('%') => invalid("no certificate is for an address with a zone"),
+            Host::Name(name) => Ok(name.clone()),
+            Host::Ip(address) => Ok(address.to_string()),
+            Host::Unix(_) => invalid("is a DNS name or an IP address"),
+        }
+    }
+
+    fn own_name(&self, settings: &Settings) -> Result<String> {
+        let zoned = matches!(&self.host, Host::Name(name) if name.contains('%'));
+        if zoned && self.security != Security::Plain && !settings.tls.is_custom() {
+            let why = "no certificate is for an address with a zone; say by Connector::server_name what it is for";
+            return Err(Error::invalid("server name", why));
+        }
+        Ok(self.host())
+    }
 }
 
 impl<P: Protocol> Client<P> {
     /// `deadline` is the end of everything.
     pub(crate) fn open(connector: Connector, protocol: P, target: Target, deadline: Option<Instant>) -> Result<Self> {
         let interrupt = connector.settings().interrupt.clone().unwrap_or_default();
+        // Before the name service or a server hears of it.
+        target.server_name(connector.settings())?;
         let transport = dial(connector.settings(), &target, &interrupt, deadline)?;
         Self::establish(connector, protocol, target, transport, interrupt, deadline)
     }
@@ -76,6 +107,7 @@ impl<P: Protocol> Client<P> {
         mut target: Target,
     ) -> Result<Self> {
         target.dialled = false;
+        target.server_name(connector.settings())?;
         let settings = connector.settings();
         let (interrupt, deadline) = (settings.interrupt.clone().unwrap_or_default(), settings.end());
         Self::establish(connector, protocol, target, Box::new(Foreign(transport)), interrupt, deadline)

@@ -31,7 +31,7 @@ impl<P: Protocol> Client<P> {
         }
         match self.pass(begin, Some(&evidence))? {
             None => Ok(()),
-            Some(evidence) => Err(evidence.stands(&self.server_name(), "the second connection failed like the first")),
+            Some(evidence) => Err(evidence.stands(&self.server_name()?, "the second connection failed like the first")),
         }
     }
 
@@ -60,14 +60,13 @@ impl<P: Protocol> Client<P> {
         Ok(())
     }
 
-    /// The name that the certificate must be for.
-    fn server_name(&self) -> String {
-        self.connector.settings().server_name.clone().unwrap_or_else(|| self.target.host())
+    fn server_name(&self) -> Result<String> {
+        self.target.server_name(self.connector.settings())
     }
 
     fn handshake(&mut self, alpn: &[&[u8]], evidence: Option<&Evidence>) -> Result<Option<Evidence>> {
         let settings = self.connector.settings();
-        let host = self.server_name();
+        let host = self.server_name()?;
         let (name, port) = (Arc::clone(&self.target.peer), self.target.port);
         let tls = settings.tls.connection(&Peer { name, port, protocol: P::NAME }, alpn)?;
         let mut again = None;
@@ -88,7 +87,7 @@ impl<P: Protocol> Client<P> {
     /// Connects to the same server once more, in the same way and within the same deadline. Where that is not possible
     /// the first connection's result stands.
     fn dial_again(&mut self, evidence: &Evidence) -> Result<()> {
-        let name = self.server_name();
+        let name = self.server_name()?;
         self.wire.close();
         if !self.target.dialled {
             let why = "with native-tls that takes a second connection, and there is none after `over`";

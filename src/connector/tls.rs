@@ -71,6 +71,12 @@ impl Connector {
     /// Trusts the root certificates of a PEM file too: [`root_certificates_pem`](Self::root_certificates_pem) of what is
     /// in it now.
     ///
+    /// ```
+    /// use mailconnect::{Connector, Error};
+    /// let result = Connector::new().root_certificates_file("no/such/roots.pem");
+    /// assert!(matches!(result, Err(Error::InvalidArgument(why)) if why.to_string().contains("no/such/roots.pem")));
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) with the file and the line of what cannot be read, or
     /// if there is none in it.
@@ -94,7 +100,22 @@ impl Connector {
         self.with(|settings| settings.tls.set_system_roots(trusted))
     }
 
-    /// The name that the server's certificate must be for, where it is not the host that is dialled.
+    /// The name that the server's certificate must be for, where it is not the host that is dialled: a tunnel, an address,
+    /// a name behind an alias. It is also the name that the server is asked for (SNI), unless it is an address. What is no
+    /// name (other letters than ASCII want their `xn--` form) is [`Error::InvalidArgument`] when connecting.
+    ///
+    /// ```
+    /// use mailconnect::{Connector, ImapClient};
+    /// # fn main() -> mailconnect::Result<()> {
+    /// # let server = mailconnect::testing::Server::imap().mode(mailconnect::testing::Mode::Tls).start().unwrap();
+    /// # if cfg!(not(any(feature = "rustls", feature = "native-tls"))) { return Ok(()); }
+    /// # let connector = Connector::new().root_certificates_pem(server.certificate_pem().as_bytes())?;
+    /// # let address = ("127.0.0.2", server.port()); // on other systems than Linux nobody is there
+    /// # if cfg!(not(target_os = "linux")) { return Ok(()); }
+    /// let imap: ImapClient = connector.server_name("localhost").connect_ssl(address)?;
+    /// # imap.quit()
+    /// # }
+    /// ```
     #[must_use]
     pub fn server_name(self, name: impl Into<String>) -> Self {
         self.with(|settings| settings.server_name = Some(name.into()))

@@ -175,12 +175,57 @@ impl fmt::Display for CertificateRefused {
 /// A TLS handshake that failed for another reason than the certificate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[error("TLS handshake with {peer} failed")]
+#[error("TLS handshake with {peer} failed{cause}")]
 pub struct HandshakeError {
     /// To whom.
     pub peer: Box<str>,
+    /// What the failure means, where that can be told.
+    pub cause: HandshakeCause,
     /// What the TLS library or the transport said.
     pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// What a failed handshake means, as far as the server's alert (RFC 8446 6) tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandshakeCause {
+    /// Nothing of the below; the source says more.
+    #[default]
+    Other,
+    /// The server speaks no version of TLS that is allowed here.
+    TlsVersion,
+    /// The server closed the connection instead of saying anything. It need not have a reason to do with TLS, but Dovecot,
+    /// for one, does that where it speaks no version that is allowed here.
+    HungUp,
+    /// The server knows nothing of the protocol by the name that TLS told it (ALPN, RFC 7301).
+    ApplicationProtocol,
+    /// The server demands a certificate of the client, and none was given. With TLS 1.3 it says so after the handshake,
+    /// as the answer to whatever is asked first.
+    ClientCertificateMissing,
+    /// The server did not take the certificate of the client.
+    ClientCertificateRefused,
+}
+
+/// Empty, or `: ` and what to do.
+impl fmt::Display for HandshakeCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Other => "",
+            Self::TlsVersion => {
+                ": the server speaks no version of TLS that is allowed here (see Connector::min_tls_version)"
+            }
+            Self::HungUp => {
+                ": the server hung up at once, as some do that speak no version of TLS that is allowed here"
+            }
+            Self::ApplicationProtocol => {
+                ": the server refused the protocol by its ALPN name (Connector::alpn(false) does not send it)"
+            }
+            Self::ClientCertificateMissing => {
+                ": the server demands a client certificate, and none was given (see Connector::client_identity_pem)"
+            }
+            Self::ClientCertificateRefused => ": the server refused the client certificate",
+        })
+    }
 }
 
 impl HandshakeError {

@@ -2,18 +2,20 @@
 //! fails the platform's check ends the first pass, and a second one asks the event. Nothing that failed is ever cleared.
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector, TlsStream};
+use native_tls::{Certificate, HandshakeError, Identity, Protocol, TlsConnector, TlsStream};
 
+use super::alert::{ClientCertificate, alert_number, meaning, silent_failure, with_cause};
 use super::event::{Findings, Judged};
 use super::explain::{closed, explain};
 use super::names::Name;
 use super::native_stream::{Below, Lent, NativeStream, returned};
 use super::{Certificate as View, CertificateErrors, ChannelBinding, ChannelBindings, Date, Evidence, Handler};
-use super::{Handshaken, Peer, TlsBackend, TlsInfo};
+use super::{Handshaken, Peer, TlsBackend, TlsInfo, TlsVersion};
 use crate::certificate::facts;
-use crate::error::{Error, Result};
+use crate::error::{Error, HandshakeCause, Result};
 use crate::net::Transport;
 
 /// Bytes of the platform's text that are kept: it may quote the certificate, so the server.
@@ -24,6 +26,14 @@ const MAX_DETAIL: usize = 512;
 pub(super) struct Roots {
     pub(super) system: bool,
     pub(super) added: Vec<Vec<u8>>,
+}
+
+/// What a connector is made of.
+pub(super) struct Choices {
+    pub(super) roots: Roots,
+    pub(super) identity: Option<Identity>,
+    pub(super) versions: RangeInclusive<TlsVersion>,
+    pub(super) alpn: Vec<String>,
 }
 
 /// What the platform checks.
@@ -37,40 +47,50 @@ enum Check {
     Signature,
 }
 
-/// What connections with the same settings share. A connector takes 40 ms to build: OpenSSL reads all system roots.
+/// What connections with the same settings share: connectors by what they check, and by the names of the protocol. One
+/// takes 40 ms to build: OpenSSL reads all system roots.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    all: OnceLock<TlsConnector>,
-    chain: OnceLock<TlsConnector>,
-    signature: OnceLock<TlsConnector>,
+    connectors: Mutex<Vec<(Check, Vec<String>, TlsConnector)>>,
 }
 
 impl Cache {
-    fn connector(&self, check: Check, roots: &Roots) -> Result<&TlsConnector> {
-        let place = match check {
-            Check::All => &self.all,
-            Check::Chain => &self.chain,
-            Check::Signature => &self.signature,
-        };
-        if let Some(connector) = place.get() {
-            return Ok(connector);
+    fn connector(&self, check: Check, choices: &Choices) -> Result<TlsConnector> {
+        let mut all = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |(of, alpn, _): &&(Check, Vec<String>, TlsConnector)| *of == check && *alpn == choices.alpn;
+        if let Some((_, _, found)) = all.iter().find(fits) {
+            return Ok(found.clone());
         }
-        let connector = build(check, roots).map_err(|error| Error::unsupported(format!("native-tls: {error}")))?;
-        Ok(place.get_or_init(|| connector))
+        let made = build(check, choices).map_err(|error| Error::unsupported(format!("native-tls: {error}")))?;
+        all.push((check, choices.alpn.clone(), made.clone()));
+        Ok(made)
     }
 }
 
-fn build(check: Check, roots: &Roots) -> native_tls::Result<TlsConnector> {
+fn build(check: Check, choices: &Choices) -> native_tls::Result<TlsConnector> {
+    let Choices { roots, identity, versions, alpn } = choices;
     let mut builder = TlsConnector::builder();
     builder
-        .min_protocol_version(Some(Protocol::Tlsv12))
+        .min_protocol_version(Some(protocol(*versions.start())))
+        .max_protocol_version(Some(*versions.end()).filter(|max| *max < TlsVersion::Tls13).map(protocol))
         .disable_built_in_roots(!roots.system)
         .danger_accept_invalid_hostnames(check != Check::All)
-        .danger_accept_invalid_certs(check == Check::Signature);
+        .danger_accept_invalid_certs(check == Check::Signature)
+        .request_alpns(&alpn.iter().map(String::as_str).collect::<Vec<_>>());
     for der in &roots.added {
         builder.add_root_certificate(Certificate::from_der(der)?);
     }
+    if let Some(identity) = identity {
+        builder.identity(identity.clone());
+    }
     builder.build()
+}
+
+fn protocol(version: TlsVersion) -> Protocol {
+    match version {
+        TlsVersion::Tls12 => Protocol::Tlsv12,
+        TlsVersion::Tls13 => Protocol::Tlsv13,
+    }
 }
 
 /// Whether a certificate can serve as a root.
@@ -82,7 +102,7 @@ pub(super) fn check_root(der: &[u8]) -> Result<(), &'static str> {
 pub(crate) struct Native {
     pub(super) peer: Peer,
     pub(super) cache: Arc<Cache>,
-    pub(super) roots: Roots,
+    pub(super) choices: Choices,
     pub(super) handler: Option<Handler>,
 }
 
@@ -107,11 +127,11 @@ impl Native {
             (Some(_), None) => Check::Chain,
             (Some(_), Some(_)) => Check::Signature,
         };
-        if check == Check::All && self.roots == Roots::default() {
+        if check == Check::All && self.choices.roots == Roots::default() {
             return Err(Error::NoRootCertificates { errors: Vec::new() });
         }
-        let connector = self.cache.connector(check, &self.roots)?;
-        match self.connect(connector, &name, plain) {
+        let connector = self.cache.connector(check, &self.choices)?;
+        match self.connect(&connector, &name, plain) {
             Ok(tls) => self.judge(host, &name, tls, evidence).map(Handshaken::Done),
             Err(Failure::Other(error)) => Err(error),
             Err(Failure::Certificate(detail)) => match check {
@@ -163,11 +183,35 @@ impl Native {
         if refused_here && below.records.have_certificate() {
             return Failure::Certificate(shortened(error.to_string()));
         }
-        Failure::Other(if below.ended && input_output.is_none() {
+        if matches!(input_output, Some(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)) {
+            // It may have said why before it went away.
+            below.read_rest();
+        }
+        let cause = self.cause(&error, input_output, &below);
+        let silent = matches!(cause, HandshakeCause::Other | HandshakeCause::HungUp);
+        let explained = if below.ended && input_output.is_none() && silent {
             explain(&self.peer.name, &mut below.lower, None, closed())
         } else {
             explain(&self.peer.name, &mut below.lower, input_output, error)
-        })
+        };
+        Failure::Other(with_cause(explained, cause))
+    }
+
+    /// What the end of a handshake means that was not for the certificate.
+    fn cause(&self, error: &native_tls::Error, input_output: Option<io::ErrorKind>, below: &Below) -> HandshakeCause {
+        let client = match &self.choices.identity {
+            _ if !below.records.certificate_requested() => ClientCertificate::NotAsked,
+            Some(_) => ClientCertificate::Sent,
+            None => ClientCertificate::Missing,
+        };
+        match below.records.alert().or_else(|| alert_number(&error.to_string())) {
+            Some(alert) => meaning(alert, client),
+            // It answered with a version that was not offered, and this side ended it.
+            None if below.records.have_version_outside(&self.choices.versions) => HandshakeCause::TlsVersion,
+            None if below.lower.has_received() => HandshakeCause::Other,
+            None if below.ended => HandshakeCause::HungUp,
+            None => input_output.map_or(HandshakeCause::Other, silent_failure),
+        }
     }
 
     /// Looks at the certificate, asks the event, and only then hands out the connection.
@@ -182,7 +226,7 @@ impl Native {
         let Some(leaf) = leaf else {
             return Err(Judged::without_certificate().refused(host));
         };
-        let (findings, chain) = (inspect(host, name, &leaf, evidence, &self.roots), vec![leaf]);
+        let (findings, chain) = (inspect(host, name, &leaf, evidence, &self.choices.roots), vec![leaf]);
         let judged = match &self.handler {
             None => Judged::by_default(findings, chain),
             Some(handler) => Judged::asked(handler, (host, &self.peer, TlsBackend::NativeTls), findings, chain),
@@ -197,7 +241,7 @@ impl Native {
             channel_bindings: bindings(&tls),
             ..TlsInfo::default()
         };
-        Ok(Box::new(NativeStream::new(tls, info)))
+        Ok(Box::new(NativeStream::new(tls, info, self.choices.identity.is_some())))
     }
 }
 

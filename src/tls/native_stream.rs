@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use native_tls::TlsStream;
 
 use super::TlsInfo;
+use super::alert::{ClientCertificate, alert_number, late_refusal, meaning};
 use super::readahead::ReadAhead;
 use super::records::Records;
+use crate::error::{HandshakeCause, HandshakeError};
 use crate::net::{Deadline, Transport};
 
 /// What lies below native-tls, with what was noted of what passed.
@@ -21,6 +23,21 @@ pub(super) struct Below {
 }
 
 impl Below {
+    /// Takes note of what has arrived and was not read.
+    pub(super) fn read_rest(&mut self) {
+        /// More than a server says in a handshake, and an end to one that never stops.
+        const BLOCKS: usize = 128;
+
+        let mut block = [0; 1024];
+        if self.lower.stop_waiting().is_err() {
+            return;
+        }
+        for _ in 0..BLOCKS {
+            let Ok(received @ 1..) = self.lower.read(&mut block) else { return };
+            self.records.pass(block.get(..received).unwrap_or_default());
+        }
+    }
+
     fn new(plain: Box<dyn Transport>) -> Self {
         Self { lower: ReadAhead::new(plain), records: Records::default(), handshaking: true, ended: false }
     }
@@ -101,6 +118,8 @@ impl Write for Lent {
 pub(super) struct NativeStream {
     tls: TlsStream<Lent>,
     info: TlsInfo,
+    /// Whether the server was shown a client certificate, if it asked for one.
+    has_identity: bool,
     /// None until it was set after the handshake: what it was before is not known.
     deadline: Option<Deadline>,
     /// A read has failed for good. OpenSSL calls what comes after it the end.
@@ -109,13 +128,35 @@ pub(super) struct NativeStream {
 
 impl NativeStream {
     /// The handshake is complete. Fills in what passed below it.
-    pub(super) fn new(mut tls: TlsStream<Lent>, mut info: TlsInfo) -> Self {
+    pub(super) fn new(mut tls: TlsStream<Lent>, mut info: TlsInfo, has_identity: bool) -> Self {
         if let Ok(below) = tls.get_mut().below() {
-            let (version, suite) = std::mem::take(&mut below.records).negotiated();
+            let (version, suite, group) = std::mem::take(&mut below.records).negotiated();
             (info.version, info.cipher_suite) = (version, suite.map(str::to_owned));
+            info.key_exchange = group.map(str::to_owned);
             below.handshaking = false;
         }
-        Self { tls, info, deadline: None, failed: false }
+        Self { tls, info, has_identity, deadline: None, failed: false }
+    }
+
+    /// What the platform's error of a read means. A server that speaks of a certificate then means the client's.
+    fn explained(&self, error: io::Error) -> io::Error {
+        let client = if self.has_identity { ClientCertificate::Sent } else { ClientCertificate::Missing };
+        match alert_number(&error.to_string()).map(|alert| meaning(alert, client)) {
+            None | Some(HandshakeCause::Other) => error,
+            Some(cause) => late_refusal(cause, error),
+        }
+    }
+
+    /// The error of a write, or what the peer said before it went away, if it was why.
+    fn last_word(&mut self, error: io::Error) -> io::Error {
+        if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
+            return error;
+        }
+        let stopped = self.tls.get_mut().below().and_then(|below| below.lower.stop_waiting());
+        match stopped.and_then(|()| self.tls.read(&mut [0])).map_err(|word| self.explained(word)) {
+            Err(word) if word.get_ref().is_some_and(|word| word.is::<HandshakeError>()) => word,
+            _ => error,
+        }
     }
 
     fn has_ended(&self) -> bool {
@@ -147,7 +188,7 @@ impl Read for NativeStream {
             )),
             Err(error) => {
                 self.failed |= !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
-                Err(error)
+                Err(self.explained(error))
             }
             received => received,
         }
@@ -156,11 +197,11 @@ impl Read for NativeStream {
 
 impl Write for NativeStream {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.tls.write(buf)
+        self.tls.write(buf).map_err(|error| self.last_word(error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.tls.flush()
+        self.tls.flush().map_err(|error| self.last_word(error))
     }
 }
 

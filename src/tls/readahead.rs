@@ -56,6 +56,11 @@ impl ReadAhead {
         Some(&*self.plain_text).filter(|text| !text.is_empty())
     }
 
+    /// True once anything has come.
+    pub(super) fn has_received(&self) -> bool {
+        self.received_any
+    }
+
     /// True once it is known that what comes is not TLS.
     #[cfg(feature = "native-tls")]
     pub(super) fn is_plain_text(&self) -> bool {

@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 
 use ::rustls::RootCertStore;
 use ::rustls::client::WebPkiServerVerifier;
+use ::rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use ::rustls::pki_types::{CertificateDer, TrustAnchor};
 
-use super::rustls::provider;
+use super::revocation::Revocation;
 use crate::error::{Error, Result};
 
 /// The system's root certificates, and what went wrong when they were read.
@@ -48,6 +49,7 @@ pub(super) fn check(der: &[u8]) -> Result<(), &'static str> {
 /// Whom connections with the same settings trust.
 pub(super) struct Trust {
     pub(super) verifier: Arc<WebPkiServerVerifier>,
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
     /// What the caller added, to be recognised when a server presents it as its own.
     added: Vec<Vec<u8>>,
     /// Why there is no root at all; none if there is one.
@@ -55,7 +57,19 @@ pub(super) struct Trust {
 }
 
 impl Trust {
+    /// With ring, and nothing known to be revoked.
+    #[cfg(test)]
     pub(super) fn new(system_roots: bool, added: &[Vec<u8>]) -> Result<Self> {
+        let provider = super::provider::provider(super::TlsProvider::Ring)?;
+        Self::with(system_roots, added, &Revocation::default(), &provider)
+    }
+
+    pub(super) fn with(
+        system_roots: bool,
+        added: &[Vec<u8>],
+        revocation: &Revocation,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self> {
         let (mut store, errors) = match system_roots {
             true => (Arc::clone(&system().store), system().errors.clone()),
             false => (Arc::new(RootCertStore::empty()), Vec::new()),
@@ -67,10 +81,11 @@ impl Trust {
         if empty.is_some() {
             Arc::make_mut(&mut store).roots.push(nobody());
         }
-        let verifier = WebPkiServerVerifier::builder_with_provider(store, Arc::clone(provider()))
+        let verifier = revocation
+            .applied(WebPkiServerVerifier::builder_with_provider(store, Arc::clone(provider)))
             .build()
             .map_err(|error| Error::unsupported(format!("the root certificates cannot be used: {error}")))?;
-        Ok(Self { verifier, added: added.to_vec(), empty })
+        Ok(Self { verifier, algorithms: provider.signature_verification_algorithms, added: added.to_vec(), empty })
     }
 
     /// True if nobody is trusted.
@@ -108,6 +123,6 @@ impl fmt::Debug for Trust {
 
 /// A root whose key is no key, so that nothing can lead to it. rustls builds no verifier without a root, but its other
 /// checks are wanted for the event.
-fn nobody() -> TrustAnchor<'static> {
+pub(super) fn nobody() -> TrustAnchor<'static> {
     TrustAnchor { subject: [][..].into(), subject_public_key_info: [][..].into(), name_constraints: None }
 }

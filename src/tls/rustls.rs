@@ -1,29 +1,29 @@
-//! The back end on rustls with ring: the handshake, its configurations and its errors. The provider is always named: no
-//! process-wide default is needed or set.
+//! The back end on rustls: the handshake, its configurations and its errors.
 
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ::rustls::client::Resumption;
-use ::rustls::crypto::{CryptoProvider, ring};
+use ::rustls::crypto::CryptoProvider;
 use ::rustls::pki_types::ServerName;
-use ::rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
+use ::rustls::sign::CertifiedKey;
+use ::rustls::version::{TLS12, TLS13};
+use ::rustls::{ClientConfig, ClientConnection, HandshakeKind, KeyLogFile, PeerIncompatible, ProtocolVersion};
 
+use super::alert::{ClientCertificate, meaning, silent_failure, with_cause};
 use super::bindings;
+use super::client_auth::{self, Presents};
 use super::event::Judged;
 use super::explain::{closed, explain, invalid_name};
 use super::readahead::ReadAhead;
 use super::roots::Trust;
-use super::stream::{RustlsStream, push};
+use super::sessions::Sessions;
+use super::stream::{RustlsStream, last_word, push};
 use super::verifier::{Refused, Verifier};
-use super::{Handler, Peer, Tls, TlsBackend, TlsInfo, TlsVersion};
-use crate::error::{Error, Result};
+use super::{Handler, Peer, Tls, TlsBackend, TlsInfo, TlsVersion, groups};
+use crate::error::{Error, HandshakeCause, Result};
 use crate::net::Transport;
-
-pub(super) fn provider() -> &'static Arc<CryptoProvider> {
-    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    PROVIDER.get_or_init(|| Arc::new(ring::default_provider()))
-}
 
 /// What connections with the same settings share: trust, and per ALPN list a configuration with its sessions.
 #[derive(Debug, Default)]
@@ -32,66 +32,83 @@ pub(super) struct Cache {
     shared: Mutex<Vec<Shared>>,
 }
 
+/// What a configuration is made of.
+pub(super) struct Choices {
+    pub(super) trust: Arc<Trust>,
+    pub(super) identity: Option<Arc<CertifiedKey>>,
+    pub(super) provider: Arc<CryptoProvider>,
+    pub(super) versions: RangeInclusive<TlsVersion>,
+    pub(super) key_log: bool,
+    pub(super) alpn: Vec<Vec<u8>>,
+}
+
 #[derive(Debug, Clone)]
 struct Shared {
     alpn: Vec<Vec<u8>>,
     config: Arc<ClientConfig>,
     verifier: Arc<Verifier>,
+    sessions: Arc<Sessions>,
 }
 
 impl Cache {
-    pub(super) fn trust(&self, system_roots: bool, added: &[Vec<u8>]) -> Result<Arc<Trust>> {
+    pub(super) fn trust(&self, make: impl FnOnce() -> Result<Trust>) -> Result<Arc<Trust>> {
         if let Some(trust) = self.trust.get() {
             return Ok(Arc::clone(trust));
         }
-        let trust = Arc::new(Trust::new(system_roots, added)?);
+        let trust = Arc::new(make()?);
         Ok(Arc::clone(self.trust.get_or_init(|| trust)))
     }
 
-    fn shared(&self, trust: &Arc<Trust>, alpn: &[Vec<u8>]) -> Result<Shared> {
+    fn shared(&self, choices: &Choices) -> Result<Shared> {
         let mut all = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = all.iter().find(|shared| shared.alpn == alpn) {
+        if let Some(found) = all.iter().find(|shared| shared.alpn == choices.alpn) {
             return Ok(found.clone());
         }
-        let made = Shared::new(Verifier::new(Arc::clone(trust), None), alpn)?;
+        let made = Shared::new(choices, None)?;
         all.push(made.clone());
         Ok(made)
     }
 }
 
 impl Shared {
-    fn new(verifier: Verifier, alpn: &[Vec<u8>]) -> Result<Self> {
+    fn new(choices: &Choices, question: Option<(Handler, Peer)>) -> Result<Self> {
+        let verifier = Verifier::new(Arc::clone(&choices.trust), question);
         let may_resume = !verifier.asks();
         let verifier = Arc::new(verifier);
-        let mut config = ClientConfig::builder_with_provider(Arc::clone(provider()))
-            .with_safe_default_protocol_versions()
+        let versions = [(TlsVersion::Tls12, &TLS12), (TlsVersion::Tls13, &TLS13)];
+        let allowed = versions.into_iter().filter(|(version, _)| choices.versions.contains(version));
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&choices.provider))
+            .with_protocol_versions(&allowed.map(|(_, version)| version).collect::<Vec<_>>())
             .map_err(|error| Error::unsupported(format!("rustls: {error}")))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::<Verifier>::clone(&verifier))
-            .with_no_client_auth();
-        config.alpn_protocols = alpn.to_vec();
-        if !may_resume {
-            // A resumed session brings no certificate, so the event would not be asked.
-            config.resumption = Resumption::disabled();
+            .with_client_cert_resolver(Arc::new(Presents(choices.identity.clone())));
+        config.alpn_protocols = choices.alpn.clone();
+        if choices.key_log {
+            config.key_log = Arc::new(KeyLogFile::new());
         }
-        Ok(Self { alpn: alpn.to_vec(), config: Arc::new(config), verifier })
+        let sessions = Arc::new(Sessions::new());
+        config.resumption = match may_resume {
+            true => Resumption::store(Arc::<Sessions>::clone(&sessions)),
+            // A resumed session brings no certificate, so the event would not be asked.
+            false => Resumption::disabled(),
+        };
+        Ok(Self { alpn: choices.alpn.clone(), config: Arc::new(config), verifier, sessions })
     }
 }
 
 /// A [`Tls`] for one connection.
 pub(super) fn connection(
     cache: &Cache,
-    trust: Arc<Trust>,
+    choices: Choices,
     handler: Option<Handler>,
     peer: &Peer,
-    alpn: &[&[u8]],
 ) -> Result<Arc<dyn Tls>> {
-    let alpn: Vec<Vec<u8>> = alpn.iter().map(|name| name.to_vec()).collect();
     let policy = match handler {
-        Some(handler) => Policy::Ask { trust, handler, alpn },
+        Some(handler) => Policy::Ask { choices, handler },
         None => {
-            trust.demand_roots()?;
-            Policy::Check(cache.shared(&trust, &alpn)?)
+            choices.trust.demand_roots()?;
+            Policy::Check(cache.shared(&choices)?)
         }
     };
     Ok(Arc::new(Rustls { peer: peer.clone(), policy }))
@@ -106,7 +123,7 @@ enum Policy {
     /// The default check decides; sessions are resumed.
     Check(Shared),
     /// The event decides; each handshake has a configuration of its own, so that each is asked about.
-    Ask { trust: Arc<Trust>, handler: Handler, alpn: Vec<Vec<u8>> },
+    Ask { choices: Choices, handler: Handler },
 }
 
 impl Tls for Rustls {
@@ -114,18 +131,19 @@ impl Tls for Rustls {
         let name = server_name(host)?;
         let shared = match &self.policy {
             Policy::Check(shared) => shared.clone(),
-            Policy::Ask { trust, handler, alpn } => {
-                let question = Some((Arc::clone(handler), self.peer.clone()));
-                Shared::new(Verifier::new(Arc::clone(trust), question), alpn)?
-            }
+            Policy::Ask { choices, handler } => Shared::new(choices, Some((Arc::clone(handler), self.peer.clone())))?,
         };
-        let mut connection =
-            ClientConnection::new(shared.config, name).map_err(|error| Error::handshake(&self.peer.name, error))?;
+        let mut connection = ClientConnection::new(shared.config, name.clone())
+            .map_err(|error| Error::handshake(&self.peer.name, error))?;
         let mut lower = ReadAhead::new(plain);
+        client_auth::begin();
         match drive(&mut connection, &mut lower) {
             Ok(()) => {
+                if client_auth::outcome() != ClientCertificate::NotAsked {
+                    shared.sessions.is_asking(name);
+                }
                 let info = describe(&connection, &shared.verifier);
-                Ok(Box::new(RustlsStream::new(connection, lower, info)))
+                Ok(Box::new(RustlsStream::new(connection, lower, info, client_auth::outcome())))
             }
             Err(failure) => Err(self.explain(host, failure, &mut lower)),
         }
@@ -146,7 +164,9 @@ enum Failure {
 /// close_notify counts for nothing here, since it is not authenticated yet; rustls takes only a few.)
 fn drive(connection: &mut ClientConnection, lower: &mut ReadAhead) -> Result<(), Failure> {
     loop {
-        push(connection, lower).and_then(|()| lower.flush()).map_err(Failure::Transport)?;
+        if let Err(error) = push(connection, lower).and_then(|()| lower.flush()) {
+            return Err(last_word(connection, lower, &error).map_or(Failure::Transport(error), Failure::Tls));
+        }
         if !connection.is_handshaking() {
             return Ok(());
         }
@@ -169,13 +189,31 @@ fn drive(connection: &mut ClientConnection, lower: &mut ReadAhead) -> Result<(),
 impl Rustls {
     fn explain(&self, host: &str, failure: Failure, lower: &mut ReadAhead) -> Error {
         match failure {
-            Failure::Transport(error) => explain(&self.peer.name, lower, Some(error.kind()), error),
+            Failure::Transport(error) => {
+                let kind = error.kind();
+                let cause = if lower.has_received() { HandshakeCause::Other } else { silent_failure(kind) };
+                with_cause(explain(&self.peer.name, lower, Some(kind), error), cause)
+            }
             Failure::Tls(::rustls::Error::NoCertificatesPresented) => Judged::without_certificate().refused(host),
             Failure::Tls(error) => match Refused::in_error(&error) {
                 Some(refused) => refused.0.refused(host),
-                None => explain(&self.peer.name, lower, None, error),
+                None => {
+                    let cause = cause(&error, client_auth::outcome());
+                    with_cause(explain(&self.peer.name, lower, None, error), cause)
+                }
             },
         }
+    }
+}
+
+/// What a failure of rustls means.
+pub(super) fn cause(error: &::rustls::Error, client: ClientCertificate) -> HandshakeCause {
+    match error {
+        ::rustls::Error::AlertReceived(alert) => meaning(u8::from(*alert), client),
+        ::rustls::Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ) => HandshakeCause::TlsVersion,
+        _ => HandshakeCause::Other,
     }
 }
 
@@ -191,6 +229,9 @@ fn describe(connection: &ClientConnection, verifier: &Verifier) -> TlsInfo {
         cipher_suite: connection
             .negotiated_cipher_suite()
             .map(|suite| format!("{:?}", suite.suite()).replacen("TLS13_", "TLS_", 1)),
+        key_exchange: connection
+            .negotiated_key_exchange_group()
+            .and_then(|group| groups::name(u16::from(group.name())).map(str::to_owned)),
         chain: connection.peer_certificates().unwrap_or_default().iter().map(|der| der.to_vec()).collect(),
         certificate_errors: verifier.accepted(),
         resumed: connection.handshake_kind().map(|kind| kind == HandshakeKind::Resumed),

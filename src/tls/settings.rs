@@ -2,14 +2,19 @@
 
 use std::fmt;
 use std::fs;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::identity::Identity;
 #[cfg(feature = "native-tls")]
 use super::native;
+use super::revocation::Revocation;
+use super::versions::Versions;
+use super::{Connection, Handler, Peer, Tls, TlsBackend, TlsProvider, TlsVersion, der, pem};
 #[cfg(feature = "rustls")]
-use super::rustls;
-use super::{Connection, Handler, Peer, Tls, TlsBackend, der, pem};
+use super::{provider, roots::Trust, rustls};
 use crate::error::{Error, Result};
 
 /// The name of the argument in errors.
@@ -24,6 +29,12 @@ pub(crate) struct TlsSettings {
     custom: Option<Arc<dyn Tls>>,
     system_roots: bool,
     added_roots: Vec<Vec<u8>>,
+    identity: Option<Arc<Identity>>,
+    versions: Versions,
+    alpn: bool,
+    revocation: Revocation,
+    provider: TlsProvider,
+    key_log: bool,
     #[cfg(feature = "rustls")]
     rustls: Arc<rustls::Cache>,
     #[cfg(feature = "native-tls")]
@@ -39,6 +50,12 @@ impl TlsSettings {
             custom: None,
             system_roots: true,
             added_roots: Vec::new(),
+            identity: None,
+            versions: Versions::default(),
+            alpn: true,
+            revocation: Revocation::default(),
+            provider: TlsProvider::Ring,
+            key_log: false,
             #[cfg(feature = "rustls")]
             rustls: Arc::default(),
             #[cfg(feature = "native-tls")]
@@ -61,6 +78,10 @@ impl TlsSettings {
     pub(crate) fn set_custom(&mut self, custom: Arc<dyn Tls>) {
         self.custom = Some(custom);
         self.detach();
+    }
+
+    pub(crate) fn is_custom(&self) -> bool {
+        self.custom.is_some()
     }
 
     /// Whether the system's root certificates are trusted; they are by default.
@@ -101,29 +122,124 @@ impl TlsSettings {
         Ok(())
     }
 
-    /// The TLS of one client. `peer` is for the event and for texts; `alpn` is what the protocol wants to be known by, only for TLS
-    /// from the first byte (native-tls cannot say it).
+    /// What a server gets that asks for a client certificate, in PEM.
+    pub(crate) fn set_identity_pem(&mut self, certificates: &[u8], key: &[u8]) -> Result<()> {
+        self.identity = Some(Arc::new(Identity::from_pem(certificates, key)?));
+        self.detach();
+        Ok(())
+    }
+
+    /// The same as one PKCS#12 file, for native-tls.
+    pub(crate) fn set_identity_pkcs12(&mut self, file: &[u8], password: &str) -> Result<()> {
+        self.identity = Some(Arc::new(Identity::from_pkcs12(file, password)?));
+        self.detach();
+        Ok(())
+    }
+
+    pub(crate) fn set_min_version(&mut self, version: TlsVersion) {
+        self.versions.min = version;
+        self.detach();
+    }
+
+    pub(crate) fn set_max_version(&mut self, version: TlsVersion) {
+        self.versions.max = version;
+        self.detach();
+    }
+
+    /// Whether the protocol is named to the server in TLS; it is by default.
+    pub(crate) fn set_alpn(&mut self, named: bool) {
+        self.alpn = named;
+        self.detach();
+    }
+
+    /// Whom rustls has its cryptography from.
+    pub(crate) fn set_provider(&mut self, provider: TlsProvider) {
+        self.provider = provider;
+        self.detach();
+    }
+
+    /// Whether the secrets of connections go to the file that `SSLKEYLOGFILE` names.
+    pub(crate) fn set_key_log(&mut self, wanted: bool) {
+        self.key_log = wanted;
+        self.detach();
+    }
+
+    /// Adds all revocation lists of a PEM text, or on an error none of them.
+    pub(crate) fn add_revocation_lists_pem(&mut self, pem: &[u8]) -> Result<()> {
+        self.revocation.add_pem(pem)?;
+        self.detach();
+        Ok(())
+    }
+
+    /// Adds one revocation list.
+    pub(crate) fn add_revocation_list_der(&mut self, der: &[u8]) -> Result<()> {
+        self.revocation.add_der(der)?;
+        self.detach();
+        Ok(())
+    }
+
+    /// Whether a certificate is refused that no revocation list speaks for.
+    pub(crate) fn set_revocation_required(&mut self, required: bool) {
+        self.revocation.required = required;
+        self.detach();
+    }
+
+    /// The TLS of one client. `peer` is for the event and for texts; `alpn` is what the protocol wants to be known by,
+    /// only for TLS from the first byte.
     pub(crate) fn connection(&self, peer: &Peer, alpn: &[&[u8]]) -> Result<Connection> {
         if let Some(custom) = &self.custom {
             return Ok(Connection::OnePass(Arc::clone(custom)));
         }
-        let _ = (peer, alpn);
+        let versions = self.versions.allowed()?;
+        let alpn = if self.alpn { alpn } else { &[] };
+        let _ = (peer, alpn, &versions);
         match self.backend {
             #[cfg(feature = "rustls")]
             TlsBackend::Rustls => {
-                let trust = self.rustls.trust(self.system_roots, &self.added_roots)?;
-                rustls::connection(&self.rustls, trust, self.handler.clone(), peer, alpn).map(Connection::OnePass)
+                let choices = self.for_rustls(versions, alpn)?;
+                rustls::connection(&self.rustls, choices, self.handler.clone(), peer).map(Connection::OnePass)
             }
             #[cfg(feature = "native-tls")]
             TlsBackend::NativeTls => Ok(Connection::Native(native::Native {
                 peer: peer.clone(),
                 cache: Arc::clone(&self.native),
-                roots: native::Roots { system: self.system_roots, added: self.added_roots.clone() },
+                choices: self.for_native_tls(versions, alpn)?,
                 handler: self.handler.clone(),
             })),
             #[cfg(not(all(feature = "rustls", feature = "native-tls")))]
             backend => Err(Error::unsupported(missing(backend))),
         }
+    }
+
+    #[cfg(feature = "rustls")]
+    fn for_rustls(&self, versions: RangeInclusive<TlsVersion>, alpn: &[&[u8]]) -> Result<rustls::Choices> {
+        self.revocation.demand_lists()?;
+        let provider = provider::provider(self.provider)?;
+        let trust = |provider| Trust::with(self.system_roots, &self.added_roots, &self.revocation, provider);
+        Ok(rustls::Choices {
+            trust: self.rustls.trust(|| trust(&provider))?,
+            identity: self.identity.as_ref().map(|identity| identity.for_rustls(self.provider)).transpose()?,
+            provider,
+            versions,
+            key_log: self.key_log,
+            alpn: alpn.iter().map(|name| name.to_vec()).collect(),
+        })
+    }
+
+    #[cfg(feature = "native-tls")]
+    fn for_native_tls(&self, versions: RangeInclusive<TlsVersion>, alpn: &[&[u8]]) -> Result<native::Choices> {
+        if self.key_log {
+            return Err(Error::unsupported("native-tls cannot log keys: use rustls for that"));
+        }
+        if self.revocation.is_used() {
+            return Err(Error::unsupported("native-tls takes no certificate revocation lists: use rustls for that"));
+        }
+        Ok(native::Choices {
+            roots: native::Roots { system: self.system_roots, added: self.added_roots.clone() },
+            identity: self.identity.as_ref().map(|identity| identity.for_native_tls()).transpose()?,
+            versions,
+            alpn: alpn.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
+        })
     }
 
     fn detach(&mut self) {
@@ -177,6 +293,10 @@ impl fmt::Debug for TlsSettings {
             .field("custom", &self.custom.is_some())
             .field("system_roots", &self.system_roots)
             .field("added_roots", &self.added_roots.len())
+            .field("identity", &self.identity.is_some())
+            .field("versions", &self.versions)
+            .field("provider", &self.provider)
+            .field("danger_key_log", &self.key_log)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,10 @@ use std::io::{self, Read, Write};
 use ::rustls::ClientConnection;
 
 use super::TlsInfo;
+use super::alert::{ClientCertificate, late_refusal};
 use super::readahead::ReadAhead;
+use super::rustls::cause;
+use crate::error::HandshakeCause;
 use crate::net::{Deadline, Transport};
 
 /// Bytes that one write takes: two full records. Unsent records of up to this size wait in memory.
@@ -17,6 +20,7 @@ pub(super) struct RustlsStream {
     connection: ClientConnection,
     lower: ReadAhead,
     info: TlsInfo,
+    client: ClientCertificate,
     /// None until it was set after the handshake: what it was before is not known.
     deadline: Option<Deadline>,
     /// A failure to send bytes that `write` had taken already: the next write or flush reports it.
@@ -25,9 +29,14 @@ pub(super) struct RustlsStream {
 
 impl RustlsStream {
     /// The handshake is complete.
-    pub(super) fn new(mut connection: ClientConnection, lower: ReadAhead, info: TlsInfo) -> Self {
+    pub(super) fn new(
+        mut connection: ClientConnection,
+        lower: ReadAhead,
+        info: TlsInfo,
+        client: ClientCertificate,
+    ) -> Self {
         connection.set_buffer_limit(Some(MAX_WRITE));
-        Self { connection, lower, info, deadline: None, unreported: None }
+        Self { connection, lower, info, client, deadline: None, unreported: None }
     }
 
     /// Fetches some records and decrypts them.
@@ -43,7 +52,24 @@ impl RustlsStream {
         if self.connection.wants_write() && self.deadline.is_some() {
             self.push_at_once();
         }
-        result.map(drop).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        result.map(drop).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: ::rustls::Error) -> io::Error {
+        match cause(&error, self.client) {
+            HandshakeCause::Other => io::Error::new(io::ErrorKind::InvalidData, error),
+            cause => late_refusal(cause, error),
+        }
+    }
+
+    /// Sends all records that wait.
+    fn push(&mut self) -> io::Result<()> {
+        push(&mut self.connection, &mut self.lower).map_err(|error| {
+            match last_word(&mut self.connection, &mut self.lower, &error) {
+                Some(word) if cause(&word, self.client) != HandshakeCause::Other => self.failed(word),
+                _ => error,
+            }
+        })
     }
 
     /// Sends what waits as far as it goes without waiting.
@@ -70,6 +96,24 @@ pub(super) fn push(connection: &mut ClientConnection, lower: &mut ReadAhead) -> 
     Ok(())
 }
 
+/// What the peer said before it went away, if it was why: it may have closed before it has read all that it is sent.
+pub(super) fn last_word(
+    connection: &mut ClientConnection,
+    lower: &mut ReadAhead,
+    error: &io::Error,
+) -> Option<::rustls::Error> {
+    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
+        return None;
+    }
+    lower.stop_waiting().ok()?;
+    while matches!(connection.read_tls(lower), Ok(1..)) {
+        if let Err(word) = connection.process_new_packets() {
+            return Some(word).filter(|word| matches!(word, ::rustls::Error::AlertReceived(_)));
+        }
+    }
+    None
+}
+
 impl Read for RustlsStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if buf.is_empty() {
@@ -90,9 +134,9 @@ impl Write for RustlsStream {
             return Err(error);
         }
         // What waits goes first: if that fails, nothing of `buf` was taken and the call can be repeated.
-        push(&mut self.connection, &mut self.lower)?;
+        self.push()?;
         let taken = self.connection.writer().write(buf)?;
-        match push(&mut self.connection, &mut self.lower) {
+        match self.push() {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => self.unreported = Some(error),
             _ => {}
         }
@@ -103,7 +147,7 @@ impl Write for RustlsStream {
         if let Some(error) = self.unreported.take() {
             return Err(error);
         }
-        push(&mut self.connection, &mut self.lower)?;
+        self.push()?;
         self.lower.flush()
     }
 }

@@ -13,7 +13,6 @@ use ::rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signa
 use super::event::{Findings, Judged};
 use super::names::Name;
 use super::roots::Trust;
-use super::rustls::provider;
 use super::{Certificate, CertificateErrors, Date, Handler, Peer, TlsBackend, rawkey};
 
 /// How often the chain is checked with a moved clock. One expired or early certificate takes two checks and an honest
@@ -172,7 +171,12 @@ fn category(error: &Error) -> CertificateErrors {
     use CertificateError as C;
     use CertificateErrors as E;
 
-    let Error::InvalidCertificate(error) = error else { return E::CHAIN_ERROR };
+    let error = match error {
+        Error::InvalidCertificate(error) => error,
+        // The list that would tell cannot be believed.
+        Error::InvalidCertRevocationList(_) => return E::REVOCATION_UNKNOWN,
+        _ => return E::CHAIN_ERROR,
+    };
     match error {
         C::Expired | C::ExpiredContext { .. } => E::EXPIRED,
         C::NotValidYet | C::NotValidYetContext { .. } => E::NOT_YET_VALID,
@@ -294,12 +298,7 @@ impl ServerCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         if self.wants_raw_key(certificate) {
-            return rawkey::verify_tls12(
-                message,
-                certificate,
-                signature,
-                &provider().signature_verification_algorithms,
-            );
+            return rawkey::verify_tls12(message, certificate, signature, &self.trust.algorithms);
         }
         self.trust.verifier.verify_tls12_signature(message, certificate, signature)
     }
@@ -311,12 +310,7 @@ impl ServerCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         if self.wants_raw_key(certificate) {
-            return rawkey::verify_tls13(
-                message,
-                certificate,
-                signature,
-                &provider().signature_verification_algorithms,
-            );
+            return rawkey::verify_tls13(message, certificate, signature, &self.trust.algorithms);
         }
         self.trust.verifier.verify_tls13_signature(message, certificate, signature)
     }

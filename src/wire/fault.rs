@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Flaw, Wire};
-use crate::error::{Context, Error, LimitExceeded, ProtocolError, Timeout};
+use crate::error::{Context, Error, HandshakeError, LimitExceeded, ProtocolError, Timeout};
 
 /// So many characters of a server's text are kept in an error.
 const SHOWN: usize = 512;
@@ -24,6 +24,14 @@ impl Wire {
 
     pub(super) fn broken(&mut self, source: io::Error) -> Error {
         let at = self.context();
+        let source = match source.downcast::<HandshakeError>() {
+            // A server that speaks TLS 1.3 refuses the client's certificate after the handshake.
+            Ok(mut failed) => {
+                failed.peer = at.peer;
+                return self.fail(Error::Handshake(Box::new(failed)));
+            }
+            Err(source) => source,
+        };
         let error = match source.kind() {
             _ if self.settings.interrupt.is_set() => Error::Interrupted(Box::new(at)),
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {

@@ -85,7 +85,9 @@ pub(crate) fn check<P: Protocol + Default>(
     }
     notes.add(format!("login by {ways:?}"));
     wrong_password::<P>(rig, endpoint, connector, notes)?;
-    if endpoint.mode == Mode::StartTls { before_tls::<P>(rig, endpoint, connector, notes) } else { Ok(()) }
+    // Where a client certificate comes first, so does TLS.
+    let asks_before_tls = endpoint.mode == Mode::StartTls && !endpoint.client_cert;
+    if asks_before_tls { before_tls::<P>(rig, endpoint, connector, notes) } else { Ok(()) }
 }
 
 fn by<P: Protocol>(way: Way, rig: &Rig, endpoint: &Endpoint, client: &mut Client<P>) -> mailconnect::Result<()> {

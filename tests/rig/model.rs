@@ -99,8 +99,10 @@ pub(crate) struct Endpoint {
 pub(crate) struct Rig {
     /// The certificate to trust, in PEM.
     pub(crate) ca: Vec<u8>,
-    /// A certificate that is none of the servers' and vouches for none, in PEM.
-    pub(crate) strangers_certificate: Vec<u8>,
+    /// What the servers with `client_cert` want to see: certificate and key, in PEM.
+    pub(crate) client: [Vec<u8>; 2],
+    /// One that nobody trusts: none of the servers', and it vouches for none.
+    pub(crate) stranger: [Vec<u8>; 2],
     pub(crate) passwords: BTreeMap<String, String>,
     /// An OAuth token of alice's, and one that has expired.
     pub(crate) token: String,
@@ -115,6 +117,10 @@ impl Tls {
     /// The version that a client of both must arrive at.
     pub(crate) fn highest(self) -> TlsVersion {
         if self == Self::Only12 { TlsVersion::Tls12 } else { TlsVersion::Tls13 }
+    }
+
+    pub(crate) fn speaks(self, version: TlsVersion) -> bool {
+        self == Self::Both || self.highest() == version
     }
 }
 
@@ -145,7 +151,8 @@ impl Rig {
         let password = |(user, word): (&String, &Value)| Ok((user.clone(), text_of(word, "users")?));
         Ok(Self {
             ca: read(&text(json, "ca")?)?,
-            strangers_certificate: read(&text(json, "bad_client_cert")?)?,
+            client: [read(&text(json, "client_cert")?)?, read(&text(json, "client_key")?)?],
+            stranger: [read(&text(json, "bad_client_cert")?)?, read(&text(json, "bad_client_key")?)?],
             passwords: passwords.iter().map(password).collect::<Result<_, String>>()?,
             token: text(&json["oauth_tokens"], "alice")?,
             expired_token: text(&json["oauth_tokens"], "expired")?,

@@ -4,8 +4,8 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mailconnect::errors::StartTlsCause;
-use mailconnect::tls::{CertificateErrors, CertificateEvent};
+use mailconnect::errors::{HandshakeCause, StartTlsCause};
+use mailconnect::tls::{CertificateErrors, CertificateEvent, TlsVersion};
 use mailconnect::{Client, Connector, Error, Phase, Protocol, Security, Timeouts, TlsBackend};
 
 use crate::model::{Endpoint, Mode, Rig, Verify};
@@ -189,12 +189,34 @@ fn verified<P: Protocol + Default>(rig: &Rig, endpoint: &Endpoint, notes: &mut N
     notes.add(format!("without the CA: {found}"));
     the_event_refuses::<P>(rig, endpoint)?;
     notes.add("refused by the event");
+    versions::<P>(rig, endpoint, notes)?;
     Ok(trusting(rig))
+}
+
+/// Each version alone: it is the one that is spoken, or else named as the reason.
+fn versions<P: Protocol + Default>(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
+    for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
+        let connector = trusting(rig).min_tls_version(version).max_tls_version(version);
+        let opened = open::<P>(&connector, endpoint);
+        if endpoint.tls.is_some_and(|tls| tls.speaks(version)) {
+            let client = opened.during(&format!("{version:?} alone"))?;
+            let spoken = client.tls().and_then(|tls| tls.version);
+            ensure(spoken == Some(version), || format!("{spoken:?} instead of {version:?}"))?;
+            let _ = client.quit();
+        } else {
+            let error = refused(&format!("{version:?} alone"), opened)?;
+            let cause = error.failed_handshake().map(|failed| failed.cause);
+            let told = matches!(cause, Some(HandshakeCause::TlsVersion | HandshakeCause::HungUp));
+            ensure(told, || format!("{version:?} alone: {}", whole(&error)))?;
+            notes.add(format!("no {version:?}: {cause:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// With a store that is not empty, but holds only a root that vouches for no server.
 fn without_the_ca<P: Protocol + Default>(rig: &Rig, endpoint: &Endpoint) -> mailconnect::Result<Client<P>> {
-    open(&suspicious().root_certificates_pem(&rig.strangers_certificate)?, endpoint)
+    open(&suspicious().root_certificates_pem(&rig.stranger[0])?, endpoint)
 }
 
 /// A bad certificate is refused for that very reason, and taken if the event says so.
@@ -294,24 +316,32 @@ fn found_errors(error: &Error) -> Checked<CertificateErrors> {
     Ok(refused.errors)
 }
 
-/// Client certificates cannot be given yet, so a server that demands one must be out of reach: the handshake fails, or
-/// (TLS 1.3 servers say so after it) what comes next.
-pub(crate) fn without_client_certificate<P: Protocol + Default>(
+/// A server that demands a client certificate says so to a client that has none, or one of somebody else: the handshake
+/// fails, or (TLS 1.3 servers look after it) what comes next. Returns the connector with the right one.
+pub(crate) fn client_certificate<P: Protocol + Default>(
     rig: &Rig,
     endpoint: &Endpoint,
     notes: &mut Notes,
-    first_use: impl FnOnce(Client<P>) -> mailconnect::Result<()>,
-) -> Checked {
-    let seen = Seen::default();
-    let opened = open(&seen.accepting(trusting(rig)), endpoint);
-    let error = refused("without a client certificate", opened.and_then(first_use))?;
-    let events = seen.take();
-    // On native-tls it is asked after the handshake, which may have failed.
-    let asked = matches!(&events[..], [event] if event.errors().is_empty()) || (is_native() && events.is_empty());
-    ensure(asked, || format!("the server's own certificate: {events:?}"))?;
-    let cause = inner(&error);
-    let typed = matches!(cause, Error::Handshake { .. } | Error::Io { .. } | Error::ConnectionLost(_));
-    ensure(typed || error.rejection().is_some(), || format!("without a client certificate: {}", whole(&error)))?;
-    notes.add(format!("expected to be unusable without a client certificate: {}", whole(&error)));
-    Ok(())
+    first_use: impl Fn(Client<P>) -> mailconnect::Result<()>,
+) -> Checked<Connector> {
+    let with = |[certificate, key]: &[Vec<u8>; 2]| trusting(rig).client_identity_pem(certificate, key);
+    let stranger = with(&rig.stranger).during("the stranger's certificate")?;
+    for (connector, expected) in [
+        (trusting(rig), HandshakeCause::ClientCertificateMissing),
+        (stranger, HandshakeCause::ClientCertificateRefused),
+    ] {
+        let seen = Seen::default();
+        let opened = open(&seen.accepting(connector), endpoint);
+        let error = refused("without a good client certificate", opened.and_then(&first_use))?;
+        let events = seen.take();
+        // On native-tls it is asked after the handshake, which may have failed.
+        let asked = matches!(&events[..], [event] if event.errors().is_empty()) || (is_native() && events.is_empty());
+        ensure(asked, || format!("the server's own certificate: {events:?}"))?;
+        let cause = error.failed_handshake().map(|failed| failed.cause);
+        // Many a server takes any handshake and says in its own protocol what it wants; smtp-server hangs up on strangers.
+        let in_words = cause.is_none() && (error.rejection().is_some() || matches!(error, Error::ConnectionLost(_)));
+        ensure(in_words || cause == Some(expected), || format!("{expected:?} is not the cause: {}", whole(&error)))?;
+        notes.add(format!("{expected:?}: {}", whole(&error)));
+    }
+    with(&rig.client).during("the client certificate")
 }

@@ -18,11 +18,11 @@ pub(crate) trait Session: Protocol + Default {
 
 pub(crate) fn check<P: Session>(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
     opening::wrong_mode::<P>(rig, endpoint, notes)?;
-    if endpoint.client_cert {
-        let first_use = |client| P::first_use(rig, endpoint, client);
-        return opening::without_client_certificate(rig, endpoint, notes, first_use);
-    }
     let connector = match endpoint.verify {
+        Some(_) if endpoint.client_cert => {
+            let first_use = |client| P::first_use(rig, endpoint, client);
+            Some(opening::client_certificate(rig, endpoint, notes, first_use)?)
+        }
         Some(verify) => opening::certificate::<P>(rig, endpoint, verify, notes)?,
         None => Some(opening::trusting(rig)),
     };

@@ -10,6 +10,8 @@ use super::rig::*;
 use crate::error::{Error, Phase, Result};
 use crate::net::{Deadline, Transport};
 use crate::ports::Security;
+#[cfg(feature = "rustls")]
+use crate::tls::TlsProvider;
 use crate::tls::{Handshaken, Tls, TlsBackend, TlsSettings, TlsVersion};
 
 #[cfg(feature = "rustls")]
@@ -35,11 +37,23 @@ fn sessions_are_resumed_by_clones_until_a_setting_changes() {
         assert!(!resumed(&settings, &server));
         assert!(resumed(&settings, &server));
         assert!(resumed(&settings.clone(), &server));
-        let setters: [fn(&mut TlsSettings); 4] = [
+        let setters: [fn(&mut TlsSettings); 12] = [
             |settings| settings.set_system_roots(false),
             |settings| settings.set_backend(TlsBackend::Rustls),
             |settings| settings.set_handler(None),
             |settings| settings.add_root_der(&Authority::root("Other").der).unwrap(),
+            |settings| {
+                let key = rcgen::KeyPair::generate().unwrap();
+                let certificate = params("alice").self_signed(&key).unwrap().pem();
+                settings.set_identity_pem(certificate.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+            },
+            |settings| settings.set_min_version(TlsVersion::Tls12),
+            |settings| settings.set_max_version(TlsVersion::Tls13),
+            |settings| settings.set_alpn(true),
+            |settings| settings.set_provider(TlsProvider::Ring),
+            |settings| settings.set_key_log(false),
+            |settings| settings.set_revocation_required(false),
+            |settings| settings.add_revocation_list_der(&revoking(&Authority::root("Other"), &[])).unwrap(),
         ];
         for set in setters {
             let mut detached = settings.clone();

@@ -5,10 +5,13 @@ mod certificates;
 mod differences;
 mod handshake;
 mod hostile;
+mod identity;
 #[cfg(feature = "rustls")]
 mod inspect;
+mod keys;
 mod matrix;
 mod openssl;
+mod options;
 mod policies;
 mod rig;
 mod roots;

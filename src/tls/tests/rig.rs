@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 
 use ::rustls::crypto::{CryptoProvider, ring};
 use ::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use ::rustls::server::{ClientHello, ResolvesServerCert};
-use ::rustls::sign::{CertifiedKey, SigningKey};
-use ::rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+use ::rustls::server::danger::ClientCertVerifier;
+use ::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use ::rustls::sign::CertifiedKey;
+use ::rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+#[cfg(feature = "rustls")]
+use rcgen::{CertificateRevocationListParams, RevokedCertParams};
 
 use crate::error::Result;
 use crate::net::{Deadline, Transport};
@@ -206,6 +209,31 @@ impl Authority {
     }
 }
 
+/// A revocation list of this authority that names these serial numbers, in DER.
+#[cfg(feature = "rustls")]
+pub(super) fn revoking(authority: &Authority, serials: &[u64]) -> Vec<u8> {
+    dated_list(authority, serials, 2000, 2100)
+}
+
+#[cfg(feature = "rustls")]
+pub(super) fn dated_list(authority: &Authority, serials: &[u64], first: i32, last: i32) -> Vec<u8> {
+    let revoked = |serial: &u64| RevokedCertParams {
+        serial_number: (*serial).into(),
+        revocation_time: rcgen::date_time_ymd(2000, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let list = CertificateRevocationListParams {
+        this_update: rcgen::date_time_ymd(first, 1, 1),
+        next_update: rcgen::date_time_ymd(last, 1, 1),
+        crl_number: 1.into(),
+        issuing_distribution_point: None,
+        revoked_certs: serials.iter().map(revoked).collect(),
+        key_identifier_method: rcgen::KeyIdMethod::Sha256,
+    };
+    list.signed_by(&authority.issuer).unwrap().der().to_vec()
+}
+
 /// A server's certificates and key.
 pub(super) struct Identity {
     pub(super) chain: Vec<CertificateDer<'static>>,
@@ -265,22 +293,58 @@ impl ResolvesServerCert for Resolver {
 
 impl Server {
     pub(super) fn new(identity: &Identity, version: &'static SupportedProtocolVersion) -> Self {
-        let key = PrivateKeyDer::Pkcs8(identity.key.serialize_der().into());
-        let key = ring::sign::any_supported_type(&key).unwrap();
-        Self::with_key(identity, key, version)
+        Self::with(identity, version, WebPkiClientVerifier::no_client_auth())
     }
 
-    fn with_key(identity: &Identity, key: Arc<dyn SigningKey>, version: &'static SupportedProtocolVersion) -> Self {
+    /// One that wants a client certificate of this authority.
+    pub(super) fn demanding(
+        identity: &Identity,
+        version: &'static SupportedProtocolVersion,
+        authority: &Authority,
+    ) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.der.clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider()).build().unwrap();
+        Self::with(identity, version, verifier)
+    }
+
+    fn with(
+        identity: &Identity,
+        version: &'static SupportedProtocolVersion,
+        verifier: Arc<dyn ClientCertVerifier>,
+    ) -> Self {
+        let key = PrivateKeyDer::Pkcs8(identity.key.serialize_der().into());
+        let key = ring::sign::any_supported_type(&key).unwrap();
         let asked_for = Arc::<Mutex<Option<String>>>::default();
         let key = Arc::new(CertifiedKey::new(identity.chain.clone(), key));
         let resolver = Resolver { key, asked_for: Arc::clone(&asked_for) };
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[version])
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(resolver));
         config.alpn_protocols = vec![b"imap".to_vec()];
         Self { config: Arc::new(config), asked_for }
+    }
+
+    /// One that can exchange keys in the post-quantum way.
+    #[cfg(feature = "aws-lc-rs")]
+    pub(super) fn post_quantum(identity: &Identity) -> Self {
+        let provider = Arc::new(::rustls::crypto::aws_lc_rs::default_provider());
+        let key = PrivateKeyDer::Pkcs8(identity.key.serialize_der().into());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(identity.chain.clone(), key)
+            .unwrap();
+        Self { config: Arc::new(config), asked_for: Arc::default() }
+    }
+
+    /// It with this one protocol.
+    pub(super) fn speaking(mut self, alpn: &[u8]) -> Self {
+        Arc::make_mut(&mut self.config).alpn_protocols = vec![alpn.to_vec()];
+        self
     }
 
     /// Runs `session` in a thread; it gets the secured connection before the handshake.
@@ -297,6 +361,10 @@ impl Server {
     pub(super) fn echo(&self) -> (Pipe, JoinHandle<io::Result<Vec<u8>>>) {
         self.run(|mut tls| {
             let (mut all, mut block) = (Vec::new(), [0; 4096]);
+            let first = tls.read(&mut []);
+            // rustls tries but once to send the alert that says why, and not all that stands before it.
+            while first.is_err() && tls.conn.wants_write() && tls.conn.write_tls(&mut tls.sock).is_ok() {}
+            first?;
             loop {
                 match tls.read(&mut block)? {
                     0 => return Ok(all),

@@ -28,9 +28,10 @@ use serde_json::{Value, json};
 use super::matrix::cases;
 use super::surgery::tagged;
 use crate::certificate::der;
+use crate::tls::TlsProvider;
 use crate::tls::names::Name;
+use crate::tls::provider::provider;
 use crate::tls::roots::Trust;
-use crate::tls::rustls::provider;
 use crate::tls::verifier::inspect;
 use crate::tls::{Certificate, CertificateErrors as E, pem};
 
@@ -136,7 +137,7 @@ fn read(file: &Value) -> Vec<Option<Chain>> {
 fn standard(chain: &Chain, name: &ServerName<'_>) -> bool {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(chain.roots.iter().cloned());
-    WebPkiServerVerifier::builder_with_provider(store.into(), std::sync::Arc::clone(provider())).build().is_ok_and(
+    WebPkiServerVerifier::builder_with_provider(store.into(), provider(TlsProvider::Ring).unwrap()).build().is_ok_and(
         |verifier| verifier.verify_server_cert(&chain.leaf, &chain.intermediates, name, &[], chain.time).is_ok(),
     )
 }

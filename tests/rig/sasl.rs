@@ -8,7 +8,7 @@ use std::time::Duration;
 use mailconnect::imap::Imap;
 use mailconnect::pop3::Pop3;
 use mailconnect::sasl::{
-    Apop, BindingPolicy, ChannelBinding, CramMd5, Login, Mechanism, OAuthBearer, Plain, Scram, XOAuth2,
+    Apop, BindingPolicy, ChannelBinding, CramMd5, External, Login, Mechanism, OAuthBearer, Plain, Scram, XOAuth2,
 };
 use mailconnect::smtp::Smtp;
 use mailconnect::wire::TranscriptEvent;
@@ -65,10 +65,7 @@ pub(crate) struct Count {
 pub(crate) fn cases(rig: &Rig) -> Vec<Case<'_>> {
     let usable = |endpoint: &&Endpoint| {
         let fails = endpoint.fails.is_some() || endpoint.verify == Some(Verify::HandshakeFails);
-        !fails
-            && !endpoint.client_cert
-            && endpoint.proto != Proto::Lmtp
-            && endpoint.users.iter().any(|user| user == USER)
+        !fails && endpoint.proto != Proto::Lmtp && endpoint.users.iter().any(|user| user == USER)
     };
     rig.endpoints.iter().filter(usable).flat_map(of).collect()
 }
@@ -77,6 +74,8 @@ fn of(endpoint: &Endpoint) -> Vec<Case<'_>> {
     let mut cases = Vec::new();
     let links: &[bool] = match endpoint.mode {
         Mode::Implicit => &[false],
+        // A certificate is wanted there, and nobody can show one in clear.
+        Mode::StartTls if endpoint.client_cert => &[false],
         Mode::StartTls => &[false, true],
         Mode::Plain => &[true],
     };
@@ -177,7 +176,11 @@ impl Case<'_> {
     }
 
     fn connector(&self, rig: &Rig) -> Connector {
-        let connector = lenient(rig);
+        let mut connector = lenient(rig);
+        if self.endpoint.client_cert {
+            let [certificate, key] = &rig.client;
+            connector = connector.client_identity_pem(certificate, key).expect("the rig's client certificate");
+        }
         if self.mechanism == "USER" { connector.mechanisms(["USER"]) } else { connector }
     }
 
@@ -216,6 +219,9 @@ impl Case<'_> {
         if hashed && self.endpoint.name.starts_with("nginx.") && result.is_ok() {
             return Ok("taken for right, as this server cannot tell".into());
         }
+        if self.mechanism == "EXTERNAL" && self.endpoint.name.starts_with("exim.") && result.is_ok() {
+            return Ok("taken for right, as this server looks at the certificate alone".into());
+        }
         let error = refused("a wrong log-in", result)?;
         let Error::Rejected(rejection) = &error else { return Err(format!("not Rejected, but {}", whole(&error))) };
         let shown = format!("{error:?} {error}");
@@ -252,6 +258,8 @@ impl Case<'_> {
             "SCRAM-SHA-512" => Box::new(Scram::sha512(&user, password)?),
             "OAUTHBEARER" => Box::new(OAuthBearer::with_source(&user, move || Ok(token.clone()))?),
             "XOAUTH2" => Box::new(XOAuth2::new(&user, &token)?),
+            "EXTERNAL" if password == WRONG_PASSWORD => Box::new(External::with_identity("nobody")?),
+            "EXTERNAL" => Box::new(External::new()),
             "APOP" => Box::new(Apop::new(&user, password)?),
             // The connector has narrowed it to that.
             "USER" => return client.login(&user, password),

@@ -105,7 +105,9 @@ pub(crate) struct Rig {
     pub(crate) stranger: [Vec<u8>; 2],
     pub(crate) passwords: BTreeMap<String, String>,
     /// An OAuth token of alice's, and one that has expired.
+    #[cfg_attr(not(feature = "scram"), allow(dead_code))]
     pub(crate) token: String,
+    #[cfg_attr(not(feature = "scram"), allow(dead_code))]
     pub(crate) expired_token: String,
     /// The user in whose mailbox the seeds are.
     pub(crate) seeded_user: String,

@@ -16,7 +16,7 @@ use crate::report::{self, Checked, During, Notes, ensure, refused, whole};
 use crate::{mailboxes, opening};
 
 /// Mechanisms that this crate does not have (RFC 6331 calls the first historic, the next two never were in an RFC), and
-/// those that Cyrus binds to `tls-unique`, which TLS 1.3 does not have.
+/// the bound ones of Cyrus, which refuses every binding that can be made here.
 const FOREIGN: [&str; 5] = ["DIGEST-MD5", "CRAM-SHA1", "CRAM-SHA256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"];
 
 /// What the endpoints of the rig come to, if all its servers are up.

@@ -3,6 +3,8 @@
 mod lmtp;
 mod many;
 mod server;
+#[cfg(feature = "rustls")]
+mod tls_line;
 mod trips;
 mod truth;
 

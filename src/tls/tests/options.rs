@@ -299,13 +299,11 @@ fn bad_lists_are_refused_with_their_line_and_none_is_added() {
 #[cfg(feature = "native-tls")]
 #[test]
 fn native_tls_says_what_it_cannot_do() {
-    let setters: [(fn(&mut TlsSettings), &str); 2] = [
-        (|settings| settings.set_key_log(true), "log keys"),
-        (|settings| settings.set_revocation_required(true), "revocation lists"),
-    ];
-    for (set, what) in setters {
-        let mut settings = on(TlsBackend::NativeTls, TlsSettings::new());
-        set(&mut settings);
+    let mut logging = on(TlsBackend::NativeTls, TlsSettings::new());
+    logging.set_key_log(true);
+    let mut requiring = on(TlsBackend::NativeTls, TlsSettings::new());
+    requiring.set_revocation_required(true);
+    for (settings, what) in [(logging, "log keys"), (requiring, "revocation lists")] {
         let error = connect(&settings, pipe().0).unwrap_err();
         assert!(matches!(error, Error::Unsupported(_)) && error.to_string().contains(what), "{error:?}");
     }

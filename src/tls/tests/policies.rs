@@ -97,7 +97,7 @@ fn to_forgive_a_fault_of_the_certificate_is_not_to_trust_a_stranger() {
 
 #[test]
 fn a_pin_accepts_what_is_pinned_and_nothing_else() {
-    let (_, all) = cases();
+    let (trusting_root, all) = cases();
     let pinned = all.iter().find(|case| case.name == "self-signed, expired, wrong").unwrap();
     let other = all.iter().find(|case| case.name == "good").unwrap();
     let view = Certificate::new(&pinned.identity.chain[0]);
@@ -109,9 +109,9 @@ fn a_pin_accepts_what_is_pinned_and_nothing_else() {
             let by_certificate = policy::pin_sha256(pins(whole)[version]).unwrap();
             let by_key = policy::pin_public_key_sha256(pins(key)[version].map(|pin| pin.to_string())).unwrap();
             for policy in [by_certificate, by_key] {
-                let settings = with_policy(on(*backend, trusting(&[&Authority::root("Root").der])), policy);
+                let settings = with_policy(on(*backend, trusting_root.clone()), policy);
                 assert!(is_accepted(&settings, HOST, &pinned.identity));
-                // A pin is a restriction.
+                // A pin is a restriction: the default check would take this one.
                 assert!(!is_accepted(&settings, HOST, &other.identity));
             }
             // One is not taken for the other.

@@ -1,23 +1,28 @@
-//! LMTP is not in this crate yet: its endpoints are accounted for by their greeting.
+//! LMTP: a message goes in, with an answer for each recipient, and is looked for where the endpoint's store can be read.
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
-use std::time::Duration;
+use mailconnect::LmtpClient;
+use mailconnect::smtp::Envelope;
 
-use crate::model::Endpoint;
-use crate::report::{Checked, Notes, ensure};
+use crate::login::{self, USER};
+use crate::messages::Message;
+use crate::model::{Endpoint, Rig};
+use crate::report::{Checked, During, Notes, ensure};
+use crate::{mailboxes, opening, smtp};
 
-pub(crate) fn check(endpoint: &Endpoint, notes: &mut Notes) -> Checked {
-    let greeting = greeting(endpoint).map_err(|error| format!("the greeting: {error}"))?;
-    ensure(greeting.starts_with("220"), || format!("greeted with `{}`", greeting.trim_end()))?;
-    notes.add("greeting only: LMTP is not in this crate yet");
-    Ok(())
-}
-
-fn greeting(endpoint: &Endpoint) -> std::io::Result<String> {
-    let socket = TcpStream::connect(endpoint.address())?;
-    socket.set_read_timeout(Some(Duration::from_secs(20)))?;
-    let mut line = String::new();
-    BufReader::new(socket).read_line(&mut line)?;
-    Ok(line)
+pub(crate) fn check(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
+    let mut client: LmtpClient = opening::open(&opening::trusting(rig), endpoint).during("opening")?;
+    if login::is_possible(endpoint) {
+        login::log_in(rig, endpoint, &mut client, USER)?;
+    }
+    let message = Message::short(&smtp::recipient(endpoint));
+    let envelope = Envelope::new("rig@example.test", [smtp::recipient(endpoint)]).during("the envelope")?;
+    let report = client.send(&envelope, message.bytes.as_slice()).during("sending")?;
+    ensure(report.accepted.len() == 1 && report.refused.is_empty(), || format!("{report:?}"))?;
+    notes.add(format!("sent: {}", report.accepted[0].1));
+    client.noop().during("NOOP")?;
+    client.quit().during("QUIT")?;
+    match &endpoint.store {
+        Some(store) => mailboxes::arrived(rig, store, &message, notes),
+        None => Ok(()),
+    }
 }

@@ -91,3 +91,14 @@ fn by_pop3(rig: &Rig, reader: &Endpoint, message: &Message) -> Checked<Option<Ve
     client.quit().during("QUIT")?;
     Ok(copy)
 }
+
+/// Deletes these messages, all in one session. Says how many there were.
+pub(crate) fn take_all(rig: &Rig, store: &str, messages: &[Message]) -> Checked<usize> {
+    let Some(reader) = rig.reader(store, Proto::Pop3) else { return Ok(0) };
+    let _guard = alone(reader);
+    let mut client: Pop3Client = opening::open(&opening::trusting(rig), reader).during(&reader.name)?;
+    login::log_in(rig, reader, &mut client, USER)?;
+    let taken = pop3::take_all(&mut client, messages).during("LIST and TOP")?;
+    client.quit().during("QUIT")?;
+    Ok(taken)
+}

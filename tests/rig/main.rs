@@ -4,6 +4,7 @@
 //!     MAILCONNECT_RIG=/path/to/rig.json cargo test --test rig -- --ignored --nocapture
 
 mod commands;
+mod extensions;
 mod failing;
 mod idle;
 mod imap;
@@ -66,7 +67,7 @@ fn every_mechanism() {
 
 fn check(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
     match (endpoint.proto, endpoint.fails) {
-        (Proto::Lmtp, None) => lmtp::check(endpoint, notes),
+        (Proto::Lmtp, None) => lmtp::check(rig, endpoint, notes),
         (Proto::Smtp, None) => usage::check::<Smtp>(rig, endpoint, notes),
         (Proto::Smtp, Some(fails)) => failing::check(rig, endpoint, fails, notes),
         (Proto::Imap, None) => usage::check::<Imap>(rig, endpoint, notes),

@@ -81,6 +81,19 @@ pub(crate) fn take(client: &mut Pop3Client, message: &Message) -> mailconnect::R
     Ok(None)
 }
 
+/// Deletes all messages that are one of these.
+pub(crate) fn take_all(client: &mut Pop3Client, messages: &[Message]) -> mailconnect::Result<usize> {
+    let mut taken = 0;
+    for entry in client.list()? {
+        let header = client.top(entry.number, 0)?.collect()?;
+        if messages.iter().any(|message| contains(&header, message.tag.as_bytes())) {
+            client.dele(entry.number)?;
+            taken += 1;
+        }
+    }
+    Ok(taken)
+}
+
 /// True if the headers hold `tag`.
 fn contains(copy: &[u8], tag: &[u8]) -> bool {
     let headers = &copy[..copy.len() - body(copy).map_or(0, <[u8]>::len)];

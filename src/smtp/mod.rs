@@ -61,6 +61,7 @@ pub use raw_message::RawMessage;
 pub use report::{Delivery, Outcome, SendReport};
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use crate::errors::StartTlsCause;
 use crate::sasl::{self, Mechanism};
@@ -102,7 +103,7 @@ struct Options {
 #[derive(Debug, Clone, Default)]
 struct Session {
     greeting: Option<Reply>,
-    capabilities: Capabilities,
+    capabilities: Arc<Capabilities>,
     transaction: Option<Transaction>,
     refused: Vec<(String, Reply)>,
     /// How many transactions were begun.
@@ -185,7 +186,7 @@ impl<D: Dialect> Smtp<D> {
         if capabilities.len() > max {
             return Err(wire.too_much("capabilities", max as u64));
         }
-        self.session.capabilities = capabilities.without(&self.options.disabled);
+        self.session.capabilities = Arc::new(capabilities.without(&self.options.disabled));
         Ok(())
     }
 }

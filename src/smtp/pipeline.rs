@@ -5,6 +5,7 @@ mod replies;
 mod sending;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::job::{Habits, Job, Verdict};
 use super::transaction::{Next, Slot, Step, Transaction};
@@ -24,7 +25,7 @@ const OCTETS_MAX: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Pipeline<'m> {
-    capabilities: Capabilities,
+    capabilities: Arc<Capabilities>,
     habits: Habits,
     pipelining: bool,
     peer: String,
@@ -68,9 +69,9 @@ impl<'m> Entry<'m> {
 }
 
 impl<'m> Pipeline<'m> {
-    pub(super) fn new(capabilities: &Capabilities, habits: Habits, mails: u64, wire: &Wire) -> Self {
+    pub(super) fn new(capabilities: &Arc<Capabilities>, habits: Habits, mails: u64, wire: &Wire) -> Self {
         Self {
-            capabilities: capabilities.clone(),
+            capabilities: Arc::clone(capabilities),
             habits,
             pipelining: capabilities.has("PIPELINING"),
             peer: wire.peer().to_owned(),

@@ -2,6 +2,7 @@
 
 mod lmtp;
 mod many;
+mod parameters;
 mod server;
 #[cfg(feature = "rustls")]
 mod tls_line;

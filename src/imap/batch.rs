@@ -359,7 +359,8 @@ impl Batch<'_> {
     /// Sends all of it and reads all answers. A refusal is told by [`Replies::take`].
     ///
     /// # Errors
-    /// The first argument that was refused, before a byte is sent, and what the server cannot do; those of the connection.
+    /// The first argument that was refused, before a byte is sent, and what the server cannot do; those of the connection,
+    /// after which what was answered before is lost too.
     pub fn run(self) -> Result<Replies> {
         let Self { client, id, mut queue, error, login, .. } = self;
         if let Some(error) = error {

@@ -3,7 +3,7 @@
 
 use super::Imap;
 use super::capabilities::Capabilities;
-use super::codec::{Code, Condition, Response, ResponseFramer, Status, Untagged};
+use super::codec::{Code, Condition, Response, ResponseFramer, Status, Untagged, trim};
 use super::events::Event;
 use super::line::Line;
 use super::messages::Messages;
@@ -189,7 +189,12 @@ impl Imap {
         if matches!(completion.condition, Condition::Bye | Condition::Preauth) {
             return Err(wire.malformed("a tagged reply that is neither OK nor NO nor BAD"));
         }
-        self.learn(&status, &limits).map_err(|flaw| wire.flaw(flaw))?;
+        let taken = self.learn(&status, &limits).map_err(|flaw| wire.flaw(flaw))?;
+        // Another server has the mailbox too, RFC 2221; in a refusal it is the error's.
+        if !taken && completion.condition == Condition::Ok && completion.code().is_some_and(|code| code.is("REFERRAL"))
+        {
+            self.news.push(Event::Other(trim(wire.frame()).to_vec()), &limits);
+        }
         Ok(completion)
     }
 

@@ -179,6 +179,21 @@ impl Imap {
 
     /// What to call for every event, at once and before it is queued: from within the call that hears it. It is told of all,
     /// also of those for which the queue has no room. Default: nobody.
+    ///
+    /// ```
+    /// use mailconnect::imap::{Event, Imap};
+    ///
+    /// let imap = Imap::new().on_event(|event| {
+    ///     if let Event::Alert(text) = event {
+    ///         eprintln!("the server wants you to know: {text}");
+    ///     }
+    /// });
+    /// # let script = mailconnect::testing::Script::parse("S: * OK [ALERT] Maintenance at noon")?;
+    /// # let connector = mailconnect::Connector::new();
+    /// # let transport = script.play().0;
+    /// let imap = connector.over(imap, transport, "localhost", mailconnect::Security::Plain)?;
+    /// # Ok::<(), mailconnect::Error>(())
+    /// ```
     #[must_use]
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.news = News::new(Some(std::sync::Arc::new(listener)));

@@ -219,7 +219,9 @@ impl Imap {
     /// Gives data to the oldest command that takes it; what none takes is news.
     fn deal(&mut self, wire: &mut Wire, part: Part, round: &mut [Queued]) -> Result<()> {
         let limits = wire.limits().clone();
-        for collect in round.iter_mut().filter_map(|queued| queued.collect.as_mut()) {
+        let listed = matches!(Response::parse(wire.frame()), Response::Untagged(data) if data.is("LIST", false));
+        for queued in round.iter_mut() {
+            let Some(collect) = &mut queued.collect else { continue };
             let taken = match collect.messages() {
                 Some(messages) => messages.read(self, wire, part)?,
                 None => match Response::parse(wire.frame()) {
@@ -229,6 +231,10 @@ impl Imap {
             };
             if taken {
                 return Ok(());
+            }
+            // RFC 9051, 6.3.2: SELECT may list the mailbox itself, which is no answer to a LIST behind it.
+            if listed && matches!(queued.line.command, "SELECT" | "EXAMINE") {
+                break;
             }
         }
         self.keep(wire);

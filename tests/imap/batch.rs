@@ -39,6 +39,19 @@ fn answers_are_matched_by_tag() {
     });
 }
 
+/// IMAP4rev2 has the mailbox listed by SELECT: that is no answer to the LIST behind it.
+#[test]
+fn what_select_lists_is_its_own() {
+    let script = "C: A1 SELECT x\nC: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" x (\"OLDNAME\" (\"y\"))\nS: A1 OK\nS: * LIST () \"/\" z\nS: A2 OK";
+    session(script, |mut client| {
+        let mut batch = client.batch();
+        batch.select("x");
+        let list = batch.list("", "*");
+        let listed = batch.run().unwrap().take(list).unwrap();
+        assert_eq!(listed.iter().map(|entry| &entry.name[..]).collect::<Vec<_>>(), ["z"]);
+    });
+}
+
 #[test]
 fn all_of_it_is_one_write() {
     let script = "S: * OK hi\nC: A1 NOOP\nC: A2 LIST \"\" *\nC: A3 NOOP\nS: A1 OK\nS: A2 OK\nS: A3 OK"

@@ -298,6 +298,21 @@ fn append_with_a_date() {
     });
 }
 
+/// They are told, and never followed.
+#[test]
+fn referrals_are_data() {
+    let script = "C: A1 CREATE x\nS: A1 OK [REFERRAL imap://other.example.com/x] also there\nC: A2 SELECT x\n\
+                  S: A2 NO [REFERRAL imap://other.example.com/x] go there\nC: A3 NOOP\nS: * BYE [REFERRAL imap://a.example/] go";
+    session(script, |mut client| {
+        client.create("x").unwrap();
+        let told = b"A1 OK [REFERRAL imap://other.example.com/x] also there".to_vec();
+        assert_eq!(client.events().collect::<Vec<_>>(), [Event::Other(told)]);
+        let error = client.select("x").unwrap_err();
+        assert_eq!(rejected(&error).2, Some("REFERRAL imap://other.example.com/x"));
+        assert_eq!(rejected(&client.noop().unwrap_err()).2, Some("REFERRAL imap://a.example/"));
+    });
+}
+
 /// Two numbers for one thing: the queue is bounded, and whoever listens is told of all.
 #[test]
 fn a_listener_hears_every_event_at_once() {

@@ -19,6 +19,8 @@ pub(super) struct Gate {
     pub(super) shut: bool,
     /// What is left for the phase; time outside of reads and writes is not charged.
     pub(super) left: Duration,
+    /// By how much what was read last came too late: a socket's time-out is not exact. Bytes pay it before they buy time.
+    pub(super) debt: Duration,
     /// Whether each byte buys time, at [`Timeouts::BODY_RATE`].
     pub(super) credit: bool,
     /// The end of everything.
@@ -39,6 +41,7 @@ impl Gate {
             interrupt,
             shut: false,
             left: Duration::ZERO,
+            debt: Duration::ZERO,
             credit: false,
             overall: None,
             soft: None,
@@ -83,12 +86,15 @@ impl Gate {
         let result = work(&mut *self.transport);
         if self.soft.is_none() {
             let spent = self.clock.now().saturating_duration_since(before);
+            self.debt = self.debt.saturating_add(spent.saturating_sub(self.left));
             self.left = self.left.saturating_sub(spent);
         }
         if let (Ok(bytes), true) = (&result, self.credit) {
             let bytes = u32::try_from(*bytes).unwrap_or(u32::MAX);
-            let earned = self.left.saturating_add(Duration::from_secs(1) * bytes / Timeouts::BODY_RATE);
-            self.left = self.left.max(earned.min(MOST_CREDIT));
+            let earned = Duration::from_secs(1) * bytes / Timeouts::BODY_RATE;
+            let sum = self.left.saturating_add(earned.saturating_sub(self.debt));
+            self.debt = self.debt.saturating_sub(earned);
+            self.left = self.left.max(sum.min(MOST_CREDIT));
         }
         result
     }

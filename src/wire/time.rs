@@ -12,7 +12,7 @@ impl Wire {
     pub fn enter(&mut self, phase: Phase) {
         let (limit, credit) = self.allowance(phase);
         let gate = self.stream.gate_mut();
-        (gate.left, gate.credit) = (limit, credit);
+        (gate.left, gate.credit, gate.debt) = (limit, credit, Duration::ZERO);
         self.phase = phase;
     }
 

@@ -298,6 +298,25 @@ fn append_with_a_date() {
     });
 }
 
+/// A body may take as long as it likes while it moves: 500 bytes a second on average after the time of a command.
+#[test]
+fn rule_5_a_slow_body_has_time_while_it_moves() {
+    for (interval, arrives) in [("1ms", true), ("9ms", false)] {
+        let size = 100_000;
+        let script = format!(
+            "S: * OK hi\nC: A1 UID FETCH 1 BODY.PEEK[]\nDRIP {interval}\nS: * 1 FETCH (UID 1 BODY[] {{{size}}}\n"
+        );
+        let script = Script::parse(&script).unwrap().server("x".repeat(size)).server(")\r\nA1 OK\r\n");
+        let (client, handle) = open_with(Connector::new(), Imap::new(), script, Security::Plain);
+        let mut client = client.unwrap();
+        let before = handle.clock().elapsed();
+        let result = client.fetch_to(1, &mut std::io::sink());
+        assert_eq!(result.is_ok(), arrives, "{interval}: {result:?}");
+        assert!(arrives || result.unwrap_err().is_timeout());
+        assert!((handle.clock().elapsed() - before).as_secs() >= 60);
+    }
+}
+
 /// They are told, and never followed.
 #[test]
 fn referrals_are_data() {

@@ -25,7 +25,7 @@ const LEAST: usize = 26;
 #[ignore = "needs MAILCONNECT_RIG"]
 fn every_imap_command() {
     let mut rig = Rig::from_environment();
-    rig.endpoints.retain(|endpoint| endpoint.proto == Proto::Imap && !endpoint.client_cert && endpoint.fails.is_none());
+    rig.endpoints.retain(|endpoint| endpoint.proto == Proto::Imap && endpoint.fails.is_none());
     let count = report::run(&rig, check);
     println!(
         "{} IMAP endpoints, {} passed, {} failed ({:?})",
@@ -41,8 +41,7 @@ fn check(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
     // Dovecot serves any number of sessions, and most endpoints are its.
     let crowded = endpoint.store.as_deref().is_some_and(|store| store.starts_with("dovecot"));
     let _guard = (!crowded).then(|| mailboxes::alone(endpoint));
-    let mut client: ImapClient = opening::open(&opening::lenient(rig), endpoint).during("opening")?;
-    login::log_in(rig, endpoint, &mut client, USER)?;
+    let mut client = open(rig, endpoint)?;
     let mut session = Session::new(client)?;
     let result = session.run(rig, endpoint);
     // Whatever went wrong, nothing is left behind.
@@ -54,6 +53,17 @@ fn check(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
         notes.add(format!("not offered: {}", session.lacks.join(" ")));
     }
     Ok(())
+}
+
+/// A session, logged in; with a certificate where one is wanted.
+fn open(rig: &Rig, endpoint: &Endpoint) -> Checked<ImapClient> {
+    let mut connector = opening::lenient(rig);
+    if endpoint.client_cert {
+        let [certificate, key] = &rig.client;
+        connector = connector.client_identity_pem(certificate, key).during("the client's certificate")?;
+    }
+    let mut client = opening::open(&connector, endpoint).during("opening")?;
+    login::log_in(rig, endpoint, &mut client, USER).map(|()| client)
 }
 
 struct Session {
@@ -309,8 +319,7 @@ impl Session {
         if matches!(endpoint.store.as_deref(), Some("mailutils" | "courier" | "hoodiecrow")) {
             return Ok(());
         }
-        let mut other: ImapClient = opening::open(&opening::lenient(rig), endpoint).during("a second session")?;
-        login::log_in(rig, endpoint, &mut other, USER)?;
+        let mut other = open(rig, endpoint)?;
         let mut idle = self.client.idle(Duration::from_secs(20)).during("IDLE")?;
         other.append(&second, &[], &Message::short("x").bytes).during("APPEND by the second session")?;
         let mut heard = Vec::new();
@@ -389,7 +398,17 @@ fn other_client(rig: &Rig, endpoint: &Endpoint, raw_name: &str) -> Checked<Value
     let port = port.to_string();
     let mode = endpoint.mode.to_string();
     let arguments = ["-c", OTHER, host, &port, &mode, &user, password, raw_name];
-    let output = Command::new("python3").args(arguments).output().map_err(|error| format!("python3: {error}"))?;
+    let mut python = Command::new("python3");
+    python.args(arguments);
+    let identity =
+        std::env::temp_dir().join(format!("mailconnect-identity-{}-{}.pem", std::process::id(), endpoint.name));
+    if endpoint.client_cert {
+        std::fs::write(&identity, rig.client.concat()).map_err(|error| error.to_string())?;
+        python.arg(&identity);
+    }
+    let output = python.output();
+    let _ = std::fs::remove_file(&identity);
+    let output = output.map_err(|error| format!("python3: {error}"))?;
     if !output.status.success() {
         return Err(format!("imaplib: {}", String::from_utf8_lossy(&output.stderr)));
     }

@@ -1,9 +1,11 @@
 # What another client sees of a mailbox: Python's imaplib. Arguments: host, port, mode, user, password, mailbox as it goes over the
-# wire. Prints JSON.
+# wire, and if wanted a file with a certificate and its key. Prints JSON.
 import imaplib, json, re, ssl, sys
 
-host, port, mode, user, password, mailbox = sys.argv[1:]
+host, port, mode, user, password, mailbox, *identity = sys.argv[1:]
 context = ssl.create_default_context()
+if identity:
+    context.load_cert_chain(identity[0])
 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 imap = imaplib.IMAP4_SSL(host, int(port), ssl_context=context) if mode == "implicit" else imaplib.IMAP4(host, int(port))
 if mode == "starttls":

@@ -234,8 +234,8 @@ impl State {
     /// The next item of the message, which may be in a frame that was not read yet.
     pub(super) fn next_item(&mut self, imap: &mut Imap, wire: &mut Wire) -> Result<Option<Found>> {
         while matches!(self.place, Place::LastFrame | Place::BeforeBody) {
-            let limits = wire.limits().clone();
-            let found = Found::parse(wire.frame(), self.at, &mut self.tokens, &limits);
+            let most = wire.limits().tokens;
+            let found = Found::parse(wire.frame(), self.at, &mut self.tokens, most);
             if let Some(found) = found.map_err(|flaw| wire.flaw(flaw))? {
                 self.at = found.end;
                 if found.broken {

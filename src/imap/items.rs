@@ -112,9 +112,10 @@ fn is_section(name: &[u8]) -> bool {
 }
 
 impl Found {
-    /// The item that begins at the byte `at`; none at the end of the list. `left` is how many tokens may still come.
-    pub(super) fn parse(frame: &[u8], at: usize, left: &mut usize, limits: &Limits) -> Result<Option<Self>, Flaw> {
-        let mut tokens = Tokens::new(frame, at, limits).with_left(*left);
+    /// The item that begins at the byte `at`; none at the end of the list. `left` is how many of at most `most` tokens may
+    /// still come.
+    pub(super) fn parse(frame: &[u8], at: usize, left: &mut usize, most: usize) -> Result<Option<Self>, Flaw> {
+        let mut tokens = Tokens::with_left(frame, at, *left, most);
         let Some(name) = tokens.item_name()? else { return Ok(None) };
         let end = tokens.position();
         let start = end - name.len();
@@ -144,7 +145,7 @@ impl Found {
 pub(super) fn flags_of(rest: &[u8], limits: &Limits) -> Option<(Option<u32>, Vec<String>)> {
     let (mut at, mut left) = (usize::from(rest.starts_with(b"(")), limits.tokens);
     let (mut uid, mut found) = (None, None);
-    while let Ok(Some(item)) = Found::parse(rest, at, &mut left, limits) {
+    while let Ok(Some(item)) = Found::parse(rest, at, &mut left, limits.tokens) {
         match item.kind {
             Kind::Number(Numbered::Uid, number) => uid = u32::try_from(number).ok(),
             Kind::Value(Valued::Flags, list) => found = Some(flags(rest.get(list).unwrap_or_default())),

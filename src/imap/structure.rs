@@ -75,8 +75,11 @@ impl<'a> BodyStructure<'a> {
     /// As [`parse`](Self::parse), with another limit.
     pub(super) fn nested(raw: &'a [u8], nesting: usize) -> Option<Self> {
         let mut tokens = Tokens::inside(raw)?;
-        let mut built = Self { raw: Cow::Borrowed(raw), nodes: Vec::new(), values: Vec::new() };
-        let mut stack = vec![built.open(None, 1)?];
+        // Room for what most messages have.
+        let (nodes, values) = (Vec::with_capacity(4), Vec::with_capacity(40));
+        let mut built = Self { raw: Cow::Borrowed(raw), nodes, values };
+        let mut stack = Vec::with_capacity(4);
+        stack.push(built.open(None, 1)?);
         loop {
             let depth = stack.len();
             let top = stack.last_mut()?;
@@ -213,7 +216,7 @@ impl Open {
             return Form::Multipart { subtype: 0 };
         }
         let single = |extension, lines, message| Form::Single { parameters: 2, extension, lines, message };
-        if self.is_message(raw) && self.is_number(raw, 9) {
+        if self.is_number(raw, 9) && self.is_message(raw) {
             return single(10, Some(9), true);
         }
         // Text without lines, and other types with them, come from servers that are not sure of the type.

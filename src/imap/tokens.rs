@@ -59,6 +59,11 @@ impl<'a> Tokens<'a> {
         Self { bytes, at, left: limits.tokens, most: limits.tokens }
     }
 
+    /// As [`new`](Self::new), where `left` of at most `most` tokens may still come.
+    pub(super) fn with_left(bytes: &'a [u8], at: usize, left: usize, most: usize) -> Self {
+        Self { bytes, at, left, most }
+    }
+
     /// Goes over what is in a list that was read before; none if this is no list.
     pub(super) fn inside(list: &'a [u8]) -> Option<Self> {
         let inside = list.first() == Some(&b'(');
@@ -85,21 +90,32 @@ impl<'a> Tokens<'a> {
         taken
     }
 
+    #[inline]
     fn skip_blanks(&mut self) {
-        let blanks = self.rest().iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
-        self.at += blanks;
+        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.bytes.get(self.at) {
+            self.at += 1;
+        }
     }
 
     /// What the next token begins with.
+    #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         self.skip_blanks();
-        self.rest().first().copied()
+        self.bytes.get(self.at).copied()
+    }
+
+    /// One more token is read.
+    #[inline]
+    fn count(&mut self) -> Result<(), Flaw> {
+        let most = self.most as u64;
+        self.left = self.left.checked_sub(1).ok_or_else(|| Flaw::TooMuch { what: "tokens", max: most })?;
+        Ok(())
     }
 
     /// The next token; none at the end.
     pub(super) fn next(&mut self) -> Result<Option<Token<'a>>, Flaw> {
         let Some(first) = self.peek() else { return Ok(None) };
-        self.left = self.left.checked_sub(1).ok_or(Flaw::TooMuch { what: "tokens", max: self.most as u64 })?;
+        self.count()?;
         Ok(Some(match first {
             b'(' => {
                 self.at += 1;
@@ -110,25 +126,40 @@ impl<'a> Tokens<'a> {
                 Token::Close
             }
             b'"' => self.quoted(),
-            _ => self.literal().unwrap_or_else(|| Token::Atom(self.atom())),
+            b'{' | b'~' => self.literal().unwrap_or_else(|| Token::Atom(self.atom())),
+            _ => Token::Atom(self.atom()),
         }))
     }
 
     fn quoted(&mut self) -> Token<'a> {
-        let rest = self.rest();
-        let mut at = 1;
+        let start = self.at;
+        let whole = self.skip_quoted();
+        let string = self.bytes.get(start..self.at).unwrap_or_default();
+        if whole { Token::Quoted(string.get(1..string.len() - 1).unwrap_or_default()) } else { Token::Unclosed(string) }
+    }
+
+    /// Goes behind the quoted string that begins here; false, and behind all, if it has no end.
+    #[inline]
+    fn skip_quoted(&mut self) -> bool {
+        let start = self.at;
+        self.at += 1;
         loop {
-            let tail = rest.get(at..).unwrap_or_default();
+            let tail = self.rest();
             match memchr3(b'"', b'\\', b'\n', tail).and_then(|found| Some((found, *tail.get(found)?))) {
-                Some((found, b'\\')) => at += found + 2,
+                Some((found, b'\\')) => self.at += found + 2,
                 Some((found, b'"')) => {
-                    let inside = rest.get(1..at + found).unwrap_or_default();
-                    self.at += at + found + 1;
-                    return Token::Quoted(inside);
+                    self.at += found + 1;
+                    return true;
                 }
                 // A hierarchy delimiter that some servers do not escape.
-                _ if rest.starts_with(b"\"\\\"") => return Token::Quoted(self.take(3).get(1..2).unwrap_or_default()),
-                _ => return Token::Unclosed(self.take(rest.len())),
+                _ if self.bytes.get(start..).is_some_and(|string| string.starts_with(b"\"\\\"")) => {
+                    self.at = start + 3;
+                    return true;
+                }
+                _ => {
+                    self.at = self.bytes.len();
+                    return false;
+                }
             }
         }
     }
@@ -149,11 +180,15 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    #[inline]
     fn atom(&mut self) -> &'a [u8] {
-        let rest = self.rest();
-        let end = rest.iter().position(|byte| matches!(byte, b' ' | b'(' | b')' | b'\r' | b'\n'));
+        let start = self.at;
         // At least one byte, so that every call gets further.
-        self.take(end.unwrap_or(rest.len()).max(1))
+        self.at += 1;
+        while !matches!(self.bytes.get(self.at), None | Some(b' ' | b'(' | b')' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+        self.bytes.get(start..self.at).unwrap_or_default()
     }
 
     /// The next value, whole.
@@ -191,12 +226,13 @@ impl<'a> Tokens<'a> {
 
     /// Goes behind the parenthesis that closes the list whose first was read; false if there is none.
     fn skip_list(&mut self) -> Result<bool, Flaw> {
-        let mut depth = 1;
-        while let Some(token) = self.next()? {
-            match token {
-                Token::Open => depth += 1,
-                Token::Close => depth -= 1,
-                Token::Streamed(_) | Token::Unclosed(_) => return Ok(false),
+        let mut depth = 1_usize;
+        while let Some(first) = self.peek() {
+            self.count()?;
+            match first {
+                b'(' => (self.at, depth) = (self.at + 1, depth + 1),
+                b')' => (self.at, depth) = (self.at + 1, depth - 1),
+                _ if !self.skip_one(first) => return Ok(false),
                 _ => {}
             }
             if depth == 0 {
@@ -206,18 +242,39 @@ impl<'a> Tokens<'a> {
         Ok(false)
     }
 
+    /// Goes behind the string or atom that begins here, with this byte; false if it has no end.
+    #[inline]
+    fn skip_one(&mut self, first: u8) -> bool {
+        match first {
+            b'"' => return self.skip_quoted(),
+            b'{' | b'~' => match self.literal() {
+                Some(Token::Streamed(_)) => return false,
+                Some(_) => {}
+                None => _ = self.atom(),
+            },
+            _ => _ = self.atom(),
+        }
+        true
+    }
+
     /// Where the next value is, whole; none at the parenthesis that closes the list around it, behind which it goes.
     pub(super) fn span(&mut self) -> Result<Option<Span>, Flaw> {
-        self.skip_blanks();
+        let Some(first) = self.peek() else { return Err(NO_END) };
         let start = self.at;
-        match self.next()? {
-            Some(Token::Close) => return Ok(None),
-            Some(Token::Open) if !self.skip_list()? => return Err(NO_END),
-            None | Some(Token::Streamed(_) | Token::Unclosed(_)) => return Err(NO_END),
-            _ => {}
-        }
+        self.count()?;
+        let whole = match first {
+            b')' => {
+                self.at += 1;
+                return Ok(None);
+            }
+            b'(' => {
+                self.at += 1;
+                self.skip_list()?
+            }
+            first => self.skip_one(first),
+        };
         match (u32::try_from(start), u32::try_from(self.at)) {
-            (Ok(start), Ok(end)) => Ok(Some((start, end))),
+            (Ok(start), Ok(end)) if whole => Ok(Some((start, end))),
             _ => Err(NO_END),
         }
     }
@@ -270,12 +327,6 @@ impl<'a> Tokens<'a> {
     /// How many tokens may still come.
     pub(super) fn left(&self) -> usize {
         self.left
-    }
-
-    /// Goes on counting where an earlier frame of the same response has ended.
-    pub(super) fn with_left(mut self, left: usize) -> Self {
-        self.left = left;
-        self
     }
 }
 

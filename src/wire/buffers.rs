@@ -40,6 +40,11 @@ impl Buffers {
         if empty { &[] } else { self.stream.fill_buf().unwrap_or_default() }
     }
 
+    /// What is buffered, where it is known that something is.
+    pub(super) fn at_hand(&mut self) -> &[u8] {
+        self.stream.fill_buf().unwrap_or_default()
+    }
+
     /// Reads once if nothing is buffered; says how much there is then. Zero is the end of the file.
     pub(super) fn fill(&mut self) -> io::Result<usize> {
         loop {

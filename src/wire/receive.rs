@@ -70,7 +70,7 @@ impl Wire {
     pub fn frame(&mut self) -> &[u8] {
         match self.lent {
             0 => &self.assembled,
-            lent => self.stream.buffered().get(..lent).unwrap_or_default(),
+            lent => self.stream.at_hand().get(..lent).unwrap_or_default(),
         }
     }
 

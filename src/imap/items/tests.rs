@@ -7,7 +7,7 @@ use super::*;
 fn items(frame: impl AsRef<[u8]>) -> Vec<String> {
     let (frame, limits) = (frame.as_ref(), Limits::default());
     let (mut at, mut left, mut all) = (1, limits.tokens, Vec::new());
-    while let Some(item) = Found::parse(frame, at, &mut left, &limits).unwrap() {
+    while let Some(item) = Found::parse(frame, at, &mut left, limits.tokens).unwrap() {
         let text = |range: Range<usize>| String::from_utf8_lossy(&frame[range]).into_owned();
         let raw = |range| format!("raw {}", text(range));
         let shown = match item.kind.clone() {

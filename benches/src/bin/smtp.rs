@@ -12,7 +12,7 @@ use lettre::Transport;
 use lettre::address::Envelope as TheirEnvelope;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::{PoolConfig, SmtpTransport};
-use mailconnect::smtp::{Body, Envelope};
+use mailconnect::smtp::{Body, Envelope, Message, Outcome, SendOptions};
 use mailconnect::{Connector, SmtpClient};
 use mailconnect_benches::pair;
 use mailconnect_benches::smtp_server::{Listening, start};
@@ -126,6 +126,10 @@ fn once(server: &Listening, who: &str, work: &str, tls: bool, count: usize) -> R
                 client.send(&envelope()?, Body::reader(Made { left: LARGE, line: message_line() }))?;
             }
         }
+        ("bulk" | "chunked", _) => {
+            let (mut client, message) = (ours(server, tls)?, message(size(work)));
+            send_all(&mut client, &envelope()?, &message, count, who == "chunked");
+        }
         ("ours", _) => {
             let (mut client, message) = (ours(server, tls)?, message(size(work)));
             for _ in 0..count {
@@ -184,12 +188,30 @@ fn compare() -> Result<()> {
             || (0..MESSAGES).for_each(|_| drop(their.send_raw(&their_envelope, &small).unwrap())),
         );
         println!("{link:<5} {MESSAGES} of 2 KiB, one by one, DATA  {rate}  {:>8.0} messages/s", per(MESSAGES, &rate));
+        for (name, chunking) in [("DATA", false), ("BDAT", true)] {
+            let rate = pair(
+                ROUNDS,
+                || send_all(&mut our, &our_envelope, &small, MESSAGES, chunking),
+                || (0..MESSAGES).for_each(|_| drop(their.send_raw(&their_envelope, &small).unwrap())),
+            );
+            println!(
+                "{link:<5} {MESSAGES} of 2 KiB, in bulk, {name}     {rate}  {:>8.0} messages/s",
+                per(MESSAGES, &rate)
+            );
+        }
         let rate = pair(
             ROUNDS,
             || drop(our.send(&our_envelope, &large).unwrap()),
             || drop(their.send_raw(&their_envelope, &large).unwrap()),
         );
         println!("{link:<5} one of 50 MiB, DATA                {rate}  {:>8.0} MiB/s", per(LARGE >> 20, &rate));
+        let chunked = SendOptions::new().chunking(true);
+        let rate = pair(
+            ROUNDS,
+            || drop(our.send_with(&our_envelope, &large, &chunked).unwrap()),
+            || drop(their.send_raw(&their_envelope, &large).unwrap()),
+        );
+        println!("{link:<5} one of 50 MiB, BDAT                {rate}  {:>8.0} MiB/s", per(LARGE >> 20, &rate));
         let streamed = || Body::reader(Made { left: LARGE, line: message_line() }).size(LARGE as u64);
         let rate = pair(
             ROUNDS,
@@ -201,6 +223,13 @@ fn compare() -> Result<()> {
     counts(listening)
 }
 
+fn send_all(client: &mut SmtpClient, envelope: &Envelope, message: &[u8], count: usize, chunking: bool) {
+    let options = SendOptions::new().chunking(chunking);
+    let messages = (0..count).map(|_| Message::with(envelope, message).options(options));
+    let delivered = client.send_all(messages).filter(Outcome::is_delivered).count();
+    assert_eq!(delivered, count);
+}
+
 fn per(amount: usize, pair: &mailconnect_benches::Pair) -> f64 {
     amount as f64 / pair.ours.as_secs_f64()
 }
@@ -209,7 +238,7 @@ fn counts(server: &Listening) -> Result<()> {
     println!("\n                    system calls      peak of memory");
     println!("                       a message   2 KiB        50 MiB");
     for link in ["plain", "tls"] {
-        for who in ["ours", "theirs"] {
+        for who in ["ours", "bulk", "chunked", "theirs"] {
             let (none, many) = (calls(server, who, link, 0), calls(server, who, link, MESSAGES));
             let calls = match (none, many) {
                 (Some(none), Some(many)) => format!("{:.2}", (many - none) as f64 / MESSAGES as f64),

@@ -194,6 +194,8 @@ pub enum HandshakeCause {
     Other,
     /// The server speaks no version of TLS that is allowed here.
     TlsVersion,
+    /// The server found nothing that both sides can do: no version of TLS, no cipher suite or no kind of key.
+    NothingInCommon,
     /// The server closed the connection instead of saying anything. It need not have a reason to do with TLS, but Dovecot,
     /// for one, does that where it speaks no version that is allowed here.
     HungUp,
@@ -213,6 +215,9 @@ impl fmt::Display for HandshakeCause {
             Self::Other => "",
             Self::TlsVersion => {
                 ": the server speaks no version of TLS that is allowed here (see Connector::min_tls_version)"
+            }
+            Self::NothingInCommon => {
+                ": the server and this side have no version of TLS, no cipher suite or no kind of key in common"
             }
             Self::HungUp => {
                 ": the server hung up at once, as some do that speak no version of TLS that is allowed here"

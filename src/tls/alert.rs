@@ -35,6 +35,7 @@ pub(super) fn meaning(alert: u8, client: ClientCertificate) -> HandshakeCause {
         // All else had been agreed on when the server asked.
         (HANDSHAKE_FAILURE | BAD_CERTIFICATE..=CERTIFICATE_UNKNOWN | UNKNOWN_CA | ACCESS_DENIED, client) => {
             match client {
+                ClientCertificate::NotAsked if alert == HANDSHAKE_FAILURE => HandshakeCause::NothingInCommon,
                 ClientCertificate::NotAsked => HandshakeCause::Other,
                 ClientCertificate::Missing => HandshakeCause::ClientCertificateMissing,
                 ClientCertificate::Sent => HandshakeCause::ClientCertificateRefused,

@@ -25,9 +25,9 @@
 //! | X.509 v1 | `MALFORMED`; if the event takes it, its key is used | OpenSSL takes it, but no name in it counts <!-- every_certificate_is_found_to_be_what_it_is the_event_may_accept_everything --> |
 //! | channel bindings | `tls-exporter` with TLS 1.3, `tls-server-end-point` | `tls-server-end-point` <!-- channel_bindings_are_what_the_back_end_has --> |
 //! | session resumption | yes, but not with the event, and not with servers that ask for a client certificate | no <!-- sessions_are_resumed_by_clones_until_a_setting_changes no_session_is_resumed_with_a_server_that_asks_for_a_certificate tls_info_tells_what_was_negotiated --> |
-//! | client certificate | in PEM | in PEM and PKCS#12 <!-- the_server_gets_the_certificate_in_every_form_of_key a_key_that_one_library_cannot_use_is_refused_by_that_one_alone --> |
-//! | revocation lists, key log, choice of a provider | yes | [`Error::Unsupported`](crate::Error::Unsupported); it has its own cryptography <!-- what_a_list_names_is_refused_and_what_no_list_speaks_of_where_one_must keys_are_logged_on_request_alone native_tls_says_what_it_cannot_do --> |
-//! | [`TlsInfo`] | all of it | no `resumed`; rare cipher suites have no name; `key_exchange` with TLS 1.3 alone <!-- tls_info_tells_what_was_negotiated tells_version_suite_and_whether_a_certificate_came the_provider_is_the_one_that_was_chosen_and_shows_in_the_key_exchange --> |
+//! | client certificate | in PEM | in PEM and PKCS#12 <!-- the_server_gets_the_certificate_in_every_form_of_key pkcs12_is_shown_by_native_tls_and_wants_its_password --> |
+//! | revocation lists, key log | yes | [`Error::Unsupported`](crate::Error::Unsupported) <!-- what_a_list_names_is_refused_and_what_no_list_speaks_of_where_one_must native_tls_says_what_it_cannot_do --> |
+//! | [`TlsInfo`] | all of it | no `resumed`; rare cipher suites have no name; `key_exchange` with TLS 1.3 alone <!-- tls_info_tells_what_was_negotiated tells_version_suite_and_whether_a_certificate_came native_tls_tells_the_key_exchange_of_tls_1_3_alone --> |
 //!
 //! The details of a bad chain are those of the first connection, the certificate is that of the second, which is the
 //! one that is used. Where a name stands for many servers the two may differ. New settings cost rustls microseconds; with

@@ -8,7 +8,9 @@ use super::keys;
 use super::rig::*;
 use crate::error::{Error, HandshakeCause, Result};
 use crate::net::Transport;
-use crate::tls::{CertificateErrors as E, TlsBackend, TlsProvider, TlsSettings, TlsVersion};
+#[cfg(feature = "rustls")]
+use crate::tls::CertificateErrors as E;
+use crate::tls::{TlsBackend, TlsProvider, TlsSettings, TlsVersion};
 
 fn cause(result: Result<Box<dyn Transport>>) -> HandshakeCause {
     match result {

@@ -108,7 +108,7 @@ impl<'a> Tokens<'a> {
     #[inline]
     fn count(&mut self) -> Result<(), Flaw> {
         let most = self.most as u64;
-        self.left = self.left.checked_sub(1).ok_or_else(|| Flaw::TooMuch { what: "tokens", max: most })?;
+        self.left = self.left.checked_sub(1).ok_or(Flaw::TooMuch { what: "tokens", max: most })?;
         Ok(())
     }
 

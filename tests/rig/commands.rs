@@ -41,7 +41,7 @@ fn check(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
     // Dovecot serves any number of sessions, and most endpoints are its.
     let crowded = endpoint.store.as_deref().is_some_and(|store| store.starts_with("dovecot"));
     let _guard = (!crowded).then(|| mailboxes::alone(endpoint));
-    let mut client = open(rig, endpoint)?;
+    let client = open(rig, endpoint)?;
     let mut session = Session::new(client)?;
     let result = session.run(rig, endpoint);
     // Whatever went wrong, nothing is left behind.

@@ -4,9 +4,9 @@ mod lmtp;
 mod many;
 mod parameters;
 mod server;
-#[cfg(feature = "rustls")]
-mod tls_line;
 mod trips;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+mod trips_tls;
 mod truth;
 
 use std::fmt::Debug;

@@ -1,27 +1,30 @@
-//! The end of a TCP connection in memory, with a server behind it that speaks TLS by rustls.
+//! The round trips of whole sessions: real TLS 1.3, real commands. A connection by TCP would be one more, and is counted so.
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 
+use mailconnect::smtp::Smtp;
 use mailconnect::transport::{Deadline, Transport};
+use mailconnect::{Connector, Security, SmtpClient};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection};
 
-use super::server::{Machine, Record};
+use super::server::{Machine, Offer, Record};
+use super::trips::{OFFER, to};
 
 /// The end of a TCP connection with a server that speaks TLS behind it, which is asked when the client waits.
-pub(crate) struct TlsLine {
+struct TlsLine {
     machine: Machine,
     config: Arc<ServerConfig>,
     tls: Option<ServerConnection>,
     inbox: Vec<u8>,
     outbox: Vec<u8>,
-    pub(crate) record: Arc<Mutex<Record>>,
+    record: Arc<Mutex<Record>>,
     soft: bool,
 }
 
 impl TlsLine {
-    pub(crate) fn new(machine: Machine, config: Arc<ServerConfig>, at_once: bool) -> Self {
+    fn new(machine: Machine, config: Arc<ServerConfig>, at_once: bool) -> Self {
         let record = Arc::clone(&machine.record);
         let tls = at_once.then(|| ServerConnection::new(Arc::clone(&config)).unwrap());
         Self { machine, config, tls, inbox: Vec::new(), outbox: Vec::new(), record, soft: false }
@@ -97,7 +100,7 @@ impl Transport for TlsLine {
 }
 
 /// A server's settings and the certificate that a client must trust.
-pub(crate) fn identity() -> (Arc<ServerConfig>, String) {
+fn identity() -> (Arc<ServerConfig>, String) {
     let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -108,4 +111,39 @@ pub(crate) fn identity() -> (Arc<ServerConfig>, String) {
         .with_single_cert(vec![signed.cert.der().clone()], key)
         .unwrap();
     (Arc::new(config), signed.cert.pem())
+}
+
+/// The round trips of a first and of a second message.
+fn trips(recipients: usize, security: Security, chunking: bool) -> (usize, usize) {
+    let (config, pem) = identity();
+    let line = TlsLine::new(Machine::new(Offer::new(OFFER)), config, security == Security::Tls);
+    let record = Arc::clone(&line.record);
+    let flights = || record.lock().unwrap().flights;
+    let connector = Connector::new().root_certificates_pem(pem.as_bytes()).unwrap();
+    let smtp = Smtp::new().hello_name("me.example").unwrap().chunking(chunking);
+    let mut client: SmtpClient = connector.over(smtp, line, "localhost:587", security).unwrap();
+    client.login("user", "password").unwrap();
+    let report = client.send(&to(recipients), "Subject: one\n\nIt works.\n").unwrap();
+    assert_eq!((report.accepted.len(), report.deliveries.len()), (recipients, 1));
+    let first = flights();
+    client.send(&to(recipients), "Subject: two\n\nIt works.\n").unwrap();
+    assert_eq!(record.lock().unwrap().kept.len(), 2);
+    (1 + first, flights() - first)
+}
+
+#[test]
+fn the_least_that_the_rfc_allows() {
+    println!("recipients, security, verb: round trips to the first `250 queued`, and to the next");
+    for recipients in [1, 10, 100] {
+        for (security, chunking, expected) in [
+            (Security::StartTls, false, (9, 2)),
+            (Security::StartTls, true, (8, 1)),
+            (Security::Tls, false, (7, 2)),
+            (Security::Tls, true, (6, 1)),
+        ] {
+            let found = trips(recipients, security, chunking);
+            println!("{recipients:4} {security:?} {}: {found:?}", if chunking { "BDAT" } else { "DATA" });
+            assert_eq!(found, expected, "{recipients} recipients, {security:?}, chunking {chunking}");
+        }
+    }
 }

@@ -14,9 +14,9 @@ const KEY: &str = "client key";
 
 /// # The TLS handshake
 impl Connector {
-    /// What is shown to a server that asks for a client certificate, in PEM: the certificate, then those that issued it,
-    /// and its private key (`PRIVATE KEY`, `EC PRIVATE KEY` or `RSA PRIVATE KEY`, not encrypted). Both may stand in one
-    /// text that is given twice. The same on both back ends; it is also what SASL EXTERNAL stands on.
+    /// What is shown to a server that asks for a client certificate, in PEM: the certificate, then those that issued
+    /// it, and its private key (`PRIVATE KEY`, `EC PRIVATE KEY` or `RSA PRIVATE KEY`, not encrypted). Both may stand in
+    /// one text that is given twice. The same on both back ends; it is also what SASL EXTERNAL stands on.
     ///
     /// ```
     /// use mailconnect::{Connector, Error};
@@ -33,8 +33,9 @@ impl Connector {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] with the line of what cannot be read, or if the key is not that of the certificate. A
-    /// kind of key that only the other back end can use is [`Error::Unsupported`] when connecting.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) with the line of what cannot be read, or if the key is
+    /// not that of the certificate. A kind of key that only the other back end can use is
+    /// [`Error::Unsupported`](crate::Error::Unsupported) when connecting.
     pub fn client_identity_pem(mut self, certificates: &[u8], key: &[u8]) -> Result<Self> {
         Arc::make_mut(&mut self.settings).tls.set_identity_pem(certificates, key)?;
         Ok(self)
@@ -59,8 +60,9 @@ impl Connector {
         })
     }
 
-    /// The same as one file of PKCS#12 (`.p12`, `.pfx`). For [`TlsBackend::NativeTls`] alone: connecting by rustls is
-    /// then [`Error::Unsupported`].
+    /// The same as one file of PKCS#12 (`.p12`, `.pfx`). For
+    /// [`TlsBackend::NativeTls`](crate::tls::TlsBackend::NativeTls) alone: connecting by rustls is then
+    /// [`Error::Unsupported`](crate::Error::Unsupported).
     ///
     /// ```no_run
     /// use mailconnect::{Connector, TlsBackend};
@@ -70,7 +72,7 @@ impl Connector {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if it cannot be read with this password.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) if it cannot be read with this password.
     pub fn client_identity_pkcs12(mut self, file: &[u8], password: &str) -> Result<Self> {
         Arc::make_mut(&mut self.settings).tls.set_identity_pkcs12(file, password)?;
         Ok(self)
@@ -92,8 +94,9 @@ impl Connector {
     /// ```
     ///
     /// A server that speaks none of the versions between this and [`max_tls_version`](Self::max_tls_version) is an
-    /// [`Error::Handshake`] that says so, and none between them [`Error::InvalidArgument`] when connecting. On macOS
-    /// native-tls speaks no TLS 1.3.
+    /// [`Error::Handshake`](crate::Error::Handshake) that says so, and none between them
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) when connecting. On macOS native-tls speaks no TLS
+    /// 1.3.
     #[must_use]
     pub fn min_tls_version(self, version: TlsVersion) -> Self {
         self.with(|settings| settings.tls.set_min_version(version))
@@ -120,9 +123,9 @@ impl Connector {
     }
 
     /// Whether TLS from the first byte tells the server which protocol is meant, by its registered name: `imap`, `pop3`
-    /// (ALPN, RFC 7301; SMTP has none). It keeps an attacker from leading the connection to another service with the same
-    /// certificate. Default: true. A server that refuses the name, as one for the web may, is an [`Error::Handshake`]
-    /// that says so.
+    /// (ALPN, RFC 7301; SMTP has none). It keeps an attacker from leading the connection to another service with the
+    /// same certificate. Default: true. A server that refuses the name, as one for the web may, is an
+    /// [`Error::Handshake`](crate::Error::Handshake) that says so.
     ///
     /// ```
     /// let connector = mailconnect::Connector::new().alpn(false);
@@ -132,10 +135,10 @@ impl Connector {
         self.with(|settings| settings.tls.set_alpn(named))
     }
 
-    /// What these certificate revocation lists name is not accepted, in PEM: as many as the text holds. A certificate that
-    /// none of them speaks for passes, unless [`require_revocation_status`](Self::require_revocation_status) is set; the
-    /// signature of a list that does is always checked. For rustls alone: connecting by native-tls is then
-    /// [`Error::Unsupported`]. Nothing is ever fetched.
+    /// What these certificate revocation lists name is not accepted, in PEM: as many as the text holds. A certificate
+    /// that none of them speaks for passes, unless [`require_revocation_status`](Self::require_revocation_status) is
+    /// set; the signature of a list that does is always checked. For rustls alone: connecting by native-tls is then
+    /// [`Error::Unsupported`](crate::Error::Unsupported). Nothing is ever fetched.
     ///
     /// ```
     /// use mailconnect::{Connector, Error};
@@ -149,7 +152,8 @@ impl Connector {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] with the line of what cannot be read, or if there is none in it.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) with the line of what cannot be read, or if there is
+    /// none in it.
     pub fn certificate_revocation_lists_pem(mut self, pem: &[u8]) -> Result<Self> {
         Arc::make_mut(&mut self.settings).tls.add_revocation_lists_pem(pem)?;
         Ok(self)
@@ -158,14 +162,15 @@ impl Connector {
     /// The same for one list in DER.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if it cannot be read.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) if it cannot be read.
     pub fn certificate_revocation_list_der(mut self, der: &[u8]) -> Result<Self> {
         Arc::make_mut(&mut self.settings).tls.add_revocation_list_der(der)?;
         Ok(self)
     }
 
     /// Whether every certificate of a chain but the root must be spoken for by a revocation list that has not expired.
-    /// Default: false. Without any list it is [`Error::InvalidArgument`] when connecting.
+    /// Default: false. Without any list it is [`Error::InvalidArgument`](crate::Error::InvalidArgument) when
+    /// connecting.
     ///
     /// ```
     /// use mailconnect::{Connector, Error, ImapClient};
@@ -180,10 +185,10 @@ impl Connector {
         self.with(|settings| settings.tls.set_revocation_required(required))
     }
 
-    /// Where rustls has its cryptography from; native-tls has its own. Default: ring. aws-lc-rs adds the post-quantum key
-    /// exchange `X25519MLKEM768`, which [`TlsInfo::key_exchange`](crate::TlsInfo::key_exchange) shows. With one that is
-    /// not in this build connecting is [`Error::Unsupported`]. The default provider of the process is neither used nor
-    /// set.
+    /// Where rustls has its cryptography from; native-tls has its own. Default: ring. aws-lc-rs adds the post-quantum
+    /// key exchange `X25519MLKEM768`, which [`TlsInfo::key_exchange`](crate::TlsInfo::key_exchange) shows. With one
+    /// that is not in this build connecting is [`Error::Unsupported`](crate::Error::Unsupported). The default provider
+    /// of the process is neither used nor set.
     ///
     /// ```
     /// use mailconnect::{Connector, ImapClient, tls::TlsProvider};
@@ -202,10 +207,10 @@ impl Connector {
         self.with(|settings| settings.tls.set_provider(provider))
     }
 
-    /// Appends the secrets of every connection to the file that the environment variable `SSLKEYLOGFILE` names, if it is
-    /// set: whoever has that file can read all that was said, passwords too. For looking at one's own traffic in
-    /// Wireshark, and never anywhere else. Default: false, whatever the environment says. For rustls alone: connecting by
-    /// native-tls is then [`Error::Unsupported`].
+    /// Appends the secrets of every connection to the file that the environment variable `SSLKEYLOGFILE` names, if it
+    /// is set: whoever has that file can read all that was said, passwords too. For looking at one's own traffic in
+    /// Wireshark, and never anywhere else. Default: false, whatever the environment says. For rustls alone: connecting
+    /// by native-tls is then [`Error::Unsupported`](crate::Error::Unsupported).
     ///
     /// ```
     /// let connector = mailconnect::Connector::new().danger_key_log(cfg!(debug_assertions));

@@ -18,8 +18,8 @@ impl Connector {
         self.with(|settings| settings.timeouts = timeouts)
     }
 
-    /// How long a client may live in all, from the start of the verb that opens it. Default: no bound. A client's own can
-    /// be moved later by [`Client::set_deadline`].
+    /// How long a client may live in all, from the start of the verb that opens it. Default: no bound. A client's own
+    /// can be moved later by [`Client::set_deadline`](crate::Client::set_deadline).
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         self.with(|settings| settings.deadline = Some(deadline))
@@ -53,7 +53,7 @@ impl Connector {
     }
 
     /// Ends resolving, dialling, the handshake and every later call of every client that this connector opens. Default:
-    /// each client has one of its own, [`Client::interrupt_handle`].
+    /// each client has one of its own, [`Client::interrupt_handle`](crate::Client::interrupt_handle).
     ///
     /// ```
     /// use mailconnect::{Connector, Error, Interrupt, SmtpClient};
@@ -85,9 +85,9 @@ impl Connector {
         self.with(|settings| settings.clock = Arc::new(clock))
     }
 
-    /// What [`Client::login`] may take, in this order, by its registered names in any case: `SCRAM-SHA-256`, `PLAIN`,
-    /// `CRAM-MD5`, `APOP`, and the protocol's own commands `LOGIN` (IMAP) and `USER` (POP3). Others, which take no
-    /// password, are passed over. Default: see there.
+    /// What [`Client::login`](crate::Client::login) may take, in this order, by its registered names in any case:
+    /// `SCRAM-SHA-256`, `PLAIN`, `CRAM-MD5`, `APOP`, and the protocol's own commands `LOGIN` (IMAP) and `USER` (POP3).
+    /// Others, which take no password, are passed over. Default: see there.
     ///
     /// ```
     /// use mailconnect::{Connector, Error, Pop3Client};
@@ -107,8 +107,8 @@ impl Connector {
         self.with(|settings| settings.mechanisms = Some(names))
     }
 
-    /// Whether [`Client::login`] binds itself to the TLS connection. If it is required, nothing else is taken than the
-    /// `-PLUS` forms of SCRAM; [`sasl::Scram::bound_by`] has a certain kind of binding. Default:
+    /// Whether [`Client::login`](crate::Client::login) binds itself to the TLS connection. If it is required, nothing
+    /// else is taken than the `-PLUS` forms of SCRAM; [`sasl::Scram::bound_by`] has a certain kind of binding. Default:
     /// [`BindingPolicy::OnRequest`], which is never.
     ///
     /// ```

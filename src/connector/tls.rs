@@ -10,14 +10,14 @@ use crate::tls::{CertificateEvent, Tls, TlsBackend};
 /// # TLS
 impl Connector {
     /// Which TLS library does the work. Default: rustls where it is compiled in, else the platform's. With one that is
-    /// not in this build, the verbs that want TLS fail with [`Error::Unsupported`].
+    /// not in this build, the verbs that want TLS fail with [`Error::Unsupported`](crate::Error::Unsupported).
     #[must_use]
     pub fn tls_backend(self, backend: TlsBackend) -> Self {
         self.with(|settings| settings.tls.set_backend(backend))
     }
 
-    /// A TLS of the caller's own instead of the back ends of this crate. No other TLS setting concerns it: it checks the
-    /// certificate.
+    /// A TLS of the caller's own instead of the back ends of this crate. No other TLS setting concerns it: it checks
+    /// the certificate.
     #[must_use]
     pub fn tls(self, tls: impl Tls + 'static) -> Self {
         self.with(|settings| settings.tls.set_custom(Arc::new(tls)))
@@ -28,8 +28,8 @@ impl Connector {
     /// is set, so that it is never skipped. On native-tls a chain that the platform refuses is asked about on a second
     /// connection, see [`tls`](crate::tls).
     ///
-    /// For the usual cases there are ready functions in [`policy`](crate::tls::policy): pins, a self-signed certificate of
-    /// one host, a given set of errors.
+    /// For the usual cases there are ready functions in [`policy`](crate::tls::policy): pins, a self-signed certificate
+    /// of one host, a given set of errors.
     ///
     /// ```
     /// use mailconnect::{Connector, tls::CertificateErrors};
@@ -62,14 +62,15 @@ impl Connector {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] with the line of what cannot be read, or if there is none in it.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) with the line of what cannot be read, or if there is
+    /// none in it.
     pub fn root_certificates_pem(mut self, pem: &[u8]) -> Result<Self> {
         Arc::make_mut(&mut self.settings).tls.add_roots_pem(pem)?;
         Ok(self)
     }
 
-    /// Trusts the root certificates of a PEM file too: [`root_certificates_pem`](Self::root_certificates_pem) of what is
-    /// in it now.
+    /// Trusts the root certificates of a PEM file too: [`root_certificates_pem`](Self::root_certificates_pem) of what
+    /// is in it now.
     ///
     /// ```
     /// use mailconnect::{Connector, Error};
@@ -88,7 +89,7 @@ impl Connector {
     /// Trusts this root certificate too, in DER.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if it cannot be read.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) if it cannot be read.
     pub fn root_certificate_der(mut self, der: &[u8]) -> Result<Self> {
         Arc::make_mut(&mut self.settings).tls.add_root_der(der)?;
         Ok(self)
@@ -100,9 +101,10 @@ impl Connector {
         self.with(|settings| settings.tls.set_system_roots(trusted))
     }
 
-    /// The name that the server's certificate must be for, where it is not the host that is dialled: a tunnel, an address,
-    /// a name behind an alias. It is also the name that the server is asked for (SNI), unless it is an address. What is no
-    /// name (other letters than ASCII want their `xn--` form) is [`Error::InvalidArgument`] when connecting.
+    /// The name that the server's certificate must be for, where it is not the host that is dialled: a tunnel, an
+    /// address, a name behind an alias. It is also the name that the server is asked for (SNI), unless it is an
+    /// address. What is no name (other letters than ASCII want their `xn--` form) is
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) when connecting.
     ///
     /// ```
     /// use mailconnect::{Connector, ImapClient};

@@ -206,7 +206,9 @@ fn versions<P: Protocol + Default>(rig: &Rig, endpoint: &Endpoint, notes: &mut N
         } else {
             let error = refused(&format!("{version:?} alone"), opened)?;
             let cause = error.failed_handshake().map(|failed| failed.cause);
-            let told = matches!(cause, Some(HandshakeCause::TlsVersion | HandshakeCause::HungUp));
+            // GnuTLS says so in the most general way, and Dovecot hangs up.
+            use HandshakeCause::{HungUp, NothingInCommon, TlsVersion as NoVersion};
+            let told = matches!(cause, Some(NoVersion | NothingInCommon | HungUp));
             ensure(told, || format!("{version:?} alone: {}", whole(&error)))?;
             notes.add(format!("no {version:?}: {cause:?}"));
         }

@@ -4,6 +4,8 @@ mod lmtp;
 mod many;
 mod parameters;
 mod server;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+mod tls_line;
 mod trips;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod trips_tls;

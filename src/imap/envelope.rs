@@ -27,20 +27,35 @@ use super::tokens::{Span, Tokens, slice, string};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Envelope<'a> {
     raw: Cow<'a, [u8]>,
-    fields: [Span; 10],
+    fields: Fields,
+}
+
+/// Where the fields are.
+pub(super) type Fields = [Span; 10];
+
+/// Finds the fields of the list that `tokens` is in, and goes behind it.
+pub(super) fn fields(tokens: &mut Tokens<'_>) -> Option<Fields> {
+    let mut fields = Fields::default();
+    for field in &mut fields {
+        let Some(span) = tokens.span().ok()? else { return Some(fields) };
+        *field = span;
+    }
+    // What there is beyond them means nothing.
+    while tokens.span().ok()?.is_some() {}
+    Some(fields)
 }
 
 impl<'a> Envelope<'a> {
     /// Reads `(date subject (from) ..)`; none if that is not a list. Fields that are missing at its end are none, since
     /// some servers leave them out.
     pub fn parse(raw: &'a [u8]) -> Option<Self> {
-        let mut tokens = Tokens::inside(raw)?;
-        let mut fields = [Span::default(); 10];
-        for field in &mut fields {
-            let Some(span) = tokens.span().ok()? else { break };
-            *field = span;
-        }
-        Some(Self { raw: Cow::Borrowed(raw), fields })
+        let fields = fields(&mut Tokens::inside(raw)?)?;
+        Some(Self::found(raw, fields))
+    }
+
+    /// One whose fields were found.
+    pub(super) fn found(raw: &'a [u8], fields: Fields) -> Self {
+        Self { raw: Cow::Borrowed(raw), fields }
     }
 
     /// The same, kept by itself.

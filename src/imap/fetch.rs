@@ -6,12 +6,12 @@ use std::ops::Range;
 
 use super::codec::fetch;
 use super::exchange::Step;
-use super::items::{Found, Kind};
+use super::items::{Budget, Found, Kind};
 use super::line::Line;
 use super::messages::KeptItem;
 use super::section::{Item, Section, Source};
 use super::tokens::unescape;
-use super::{Imap, SequenceSet};
+use super::{BodyStructure, Envelope, Imap, SequenceSet};
 use crate::wire::{Body, Part, Wire};
 use crate::{Client, Error, Rejection, Result, Severity};
 
@@ -155,10 +155,7 @@ pub(super) struct State {
     place: Place,
     /// Where in the frame the next item begins.
     at: usize,
-    /// How many tokens the message may still have.
-    tokens: usize,
-    /// How deep its structure may be nested.
-    nesting: usize,
+    budget: Budget,
     /// A section's name, and what was quoted of it: kept here, to be lent.
     name: String,
     held: Vec<u8>,
@@ -195,7 +192,14 @@ impl Fetch<'_> {
 
 impl State {
     pub(super) fn new(command: &'static str) -> Self {
-        Self { command, place: Place::LastFrame, at: 0, tokens: 0, nesting: 0, name: String::new(), held: Vec::new() }
+        Self {
+            command,
+            place: Place::LastFrame,
+            at: 0,
+            budget: Budget::default(),
+            name: String::new(),
+            held: Vec::new(),
+        }
     }
 
     /// The message whose first frame was just read, if it is one.
@@ -203,7 +207,7 @@ impl State {
         let (number, at) = fetch(wire.frame())?;
         self.at = at;
         self.place = Place::before(part);
-        (self.tokens, self.nesting) = (wire.limits().tokens, wire.limits().nesting);
+        self.budget = Budget::new(wire.limits());
         Some(number)
     }
 
@@ -234,8 +238,7 @@ impl State {
     /// The next item of the message, which may be in a frame that was not read yet.
     pub(super) fn next_item(&mut self, imap: &mut Imap, wire: &mut Wire) -> Result<Option<Found>> {
         while matches!(self.place, Place::LastFrame | Place::BeforeBody) {
-            let most = wire.limits().tokens;
-            let found = Found::parse(wire.frame(), self.at, &mut self.tokens, most);
+            let found = Found::parse(wire.frame(), self.at, &mut self.budget);
             if let Some(found) = found.map_err(|flaw| wire.flaw(flaw))? {
                 self.at = found.end;
                 if found.broken {
@@ -288,7 +291,7 @@ impl Message<'_> {
 
     /// How deep its structure may be nested.
     pub(super) fn nesting(&self) -> usize {
-        self.state.nesting
+        self.state.budget.nesting
     }
 
     pub(super) fn next_found(&mut self) -> Result<Option<Found>> {
@@ -347,7 +350,6 @@ impl State {
             let source = Source::Stream(lender.body());
             return Item::Section(Section { name: &self.name, size, source });
         }
-        let nesting = self.nesting;
         let frame = lender.frame();
         let at = |range: Range<usize>| frame.get(range).unwrap_or_default();
         let section = |size, source| Item::Section(Section { name: &self.name, size, source });
@@ -364,10 +366,12 @@ impl State {
                 let size = self.held.len() as u64;
                 Item::Section(Section { name: &self.name, size, source: Source::Held(&self.held) })
             }
+            Kind::Envelope(fields, range) => Item::Envelope(Envelope::found(at(range), fields)),
+            Kind::Structure(parts, range) => Item::Structure(BodyStructure::found(at(range), parts)),
             Kind::Number(kind, number) => Item::numbered(kind, number),
             Kind::Value(kind, range) => {
                 let raw = at(range.clone()).trim_ascii_start();
-                Item::valued(kind, raw, nesting).unwrap_or_else(|| other(range))
+                Item::valued(kind, raw).unwrap_or_else(|| other(range))
             }
             Kind::Other(range) => other(range),
         }

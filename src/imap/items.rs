@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::codec::is_section_name;
+use super::envelope::{Fields, fields};
 use super::mailbox::flags;
+use super::structure::Parts;
 use super::tokens::{Tokens, Value};
 use crate::Limits;
 use crate::wire::Flaw;
@@ -24,6 +26,8 @@ pub(super) struct Found {
 pub(super) enum Kind {
     Number(Numbered, u64),
     Value(Valued, Range<usize>),
+    Envelope(Fields, Range<usize>),
+    Structure(Parts, Range<usize>),
     /// A section that follows the frame.
     Stream(u64),
     /// A section in the frame, as it is.
@@ -50,8 +54,6 @@ pub(super) enum Numbered {
 pub(super) enum Valued {
     Flags,
     Date,
-    Envelope,
-    Structure,
     EmailId,
     ThreadId,
     Labels,
@@ -62,6 +64,25 @@ pub(super) enum Valued {
 impl Kind {
     pub(super) fn is_section(&self) -> bool {
         matches!(self, Self::Stream(_) | Self::Held(_) | Self::Quoted(_) | Self::Nil)
+    }
+
+    /// An envelope or a structure comes next: what finds its end finds what is in it. None if it is not what it should be.
+    fn of_list(name: &[u8], tokens: &mut Tokens<'_>, nesting: usize) -> Option<Self> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let (envelope, structure) = (is("ENVELOPE"), is("BODYSTRUCTURE") || is("BODY"));
+        if !envelope && !structure {
+            return None;
+        }
+        let mut list = tokens.list_ahead()?;
+        let start = tokens.position();
+        if envelope {
+            let fields = fields(&mut list)?;
+            tokens.go_behind(&list);
+            return Some(Self::Envelope(fields, start..tokens.position()));
+        }
+        let parts = Parts::find(&mut list, nesting)?;
+        tokens.go_behind(&list);
+        Some(Self::Structure(parts, start..tokens.position()))
     }
 
     /// `spot` is where the value's text is, `whole` where the value is.
@@ -87,8 +108,6 @@ impl Kind {
             () if is("FLAGS") && value.is_list() => Self::Value(Valued::Flags, whole),
             () if is("RFC822.SIZE") => number(Numbered::Size, value.number()),
             () if is("INTERNALDATE") => Self::Value(Valued::Date, whole),
-            () if is("ENVELOPE") => Self::Value(Valued::Envelope, whole),
-            () if is("BODYSTRUCTURE") || is("BODY") => Self::Value(Valued::Structure, whole),
             () if is("MODSEQ") => number(Numbered::ModSeq, value.number()),
             () if is("EMAILID") => Self::Value(Valued::EmailId, whole),
             () if is("THREADID") => Self::Value(Valued::ThreadId, whole),
@@ -111,11 +130,26 @@ fn is_section(name: &[u8]) -> bool {
     }
 }
 
+/// What a message may still have.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Budget {
+    /// Tokens, of at most `most`.
+    left: usize,
+    most: usize,
+    /// How deep its structure may be nested.
+    pub(super) nesting: usize,
+}
+
+impl Budget {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self { left: limits.tokens, most: limits.tokens, nesting: limits.nesting }
+    }
+}
+
 impl Found {
-    /// The item that begins at the byte `at`; none at the end of the list. `left` is how many of at most `most` tokens may
-    /// still come.
-    pub(super) fn parse(frame: &[u8], at: usize, left: &mut usize, most: usize) -> Result<Option<Self>, Flaw> {
-        let mut tokens = Tokens::with_left(frame, at, *left, most);
+    /// The item that begins at the byte `at`; none at the end of the list.
+    pub(super) fn parse(frame: &[u8], at: usize, budget: &mut Budget) -> Result<Option<Self>, Flaw> {
+        let mut tokens = Tokens::with_left(frame, at, budget.left, budget.most);
         let Some(name) = tokens.item_name()? else { return Ok(None) };
         let end = tokens.position();
         let start = end - name.len();
@@ -124,9 +158,13 @@ impl Found {
         if empty && is_section(name) {
             return Ok(Some(Self { name: start..end, kind: Kind::Nil, end, broken: false }));
         }
+        if let Some(kind) = Kind::of_list(name, &mut tokens, budget.nesting) {
+            budget.left = tokens.left();
+            return Ok(Some(Self { name: start..end, kind, end: tokens.position(), broken: false }));
+        }
         let whole = tokens.position();
         let found = tokens.value()?;
-        *left = tokens.left();
+        budget.left = tokens.left();
         let end_of_item = tokens.position();
         Ok(Some(match found {
             Some(value) => {
@@ -143,9 +181,9 @@ impl Found {
 
 /// UID and flags out of a FETCH response that nobody has asked for; none if it tells no flags.
 pub(super) fn flags_of(rest: &[u8], limits: &Limits) -> Option<(Option<u32>, Vec<String>)> {
-    let (mut at, mut left) = (usize::from(rest.starts_with(b"(")), limits.tokens);
+    let (mut at, mut budget) = (usize::from(rest.starts_with(b"(")), Budget::new(limits));
     let (mut uid, mut found) = (None, None);
-    while let Ok(Some(item)) = Found::parse(rest, at, &mut left, limits.tokens) {
+    while let Ok(Some(item)) = Found::parse(rest, at, &mut budget) {
         match item.kind {
             Kind::Number(Numbered::Uid, number) => uid = u32::try_from(number).ok(),
             Kind::Value(Valued::Flags, list) => found = Some(flags(rest.get(list).unwrap_or_default())),

@@ -10,7 +10,7 @@ use super::fetch::{Lender, State};
 use super::items::{Found, Kind, Numbered, Valued};
 use super::section::Source;
 use super::tokens::unescape;
-use super::{Fetch, Flags, Imap, Item, Section};
+use super::{BodyStructure, Envelope, Fetch, Flags, Imap, Item, Section};
 use crate::wire::{Flaw, Part, Wire};
 use crate::{Limits, Result};
 
@@ -35,6 +35,8 @@ pub(super) struct KeptItem {
 enum Kept {
     Number(Numbered, u64),
     Value(Valued),
+    Envelope,
+    Structure,
     Section { nil: bool },
     Other,
 }
@@ -48,6 +50,8 @@ impl KeptItem {
         let (kind, bytes) = match found.kind {
             Kind::Number(kind, number) => (Kept::Number(kind, number), Vec::new()),
             Kind::Value(kind, range) => (Kept::Value(kind), at(range).trim_ascii_start().to_vec()),
+            Kind::Envelope(_, range) => (Kept::Envelope, at(range).to_vec()),
+            Kind::Structure(_, range) => (Kept::Structure, at(range).to_vec()),
             Kind::Held(range) => (section(false), at(range).to_vec()),
             Kind::Quoted(range) => (section(false), unescape(at(range)).into_owned()),
             Kind::Nil => (section(true), Vec::new()),
@@ -65,7 +69,9 @@ impl KeptItem {
         let other = || Item::Other { name: Cow::Borrowed(&self.name), raw: &self.bytes };
         match self.kind {
             Kept::Number(kind, number) => Item::numbered(kind, number),
-            Kept::Value(kind) => Item::valued(kind, &self.bytes, nesting).unwrap_or_else(other),
+            Kept::Value(kind) => Item::valued(kind, &self.bytes).unwrap_or_else(other),
+            Kept::Envelope => Envelope::parse(&self.bytes).map_or_else(other, Item::Envelope),
+            Kept::Structure => BodyStructure::nested(&self.bytes, nesting).map_or_else(other, Item::Structure),
             Kept::Section { nil } => {
                 let source = if nil { Source::Nil } else { Source::Held(&self.bytes) };
                 Item::Section(Section { name: &self.name, size: self.bytes.len() as u64, source })

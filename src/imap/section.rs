@@ -70,15 +70,13 @@ impl<'a> Item<'a> {
     }
 
     /// An item of its value as it was sent; none if that is not what it should be.
-    pub(super) fn valued(kind: Valued, raw: &'a [u8], nesting: usize) -> Option<Self> {
+    pub(super) fn valued(kind: Valued, raw: &'a [u8]) -> Option<Self> {
         let nil = raw.eq_ignore_ascii_case(b"NIL");
         // Ids stand in parentheses.
         let id = || strings(raw).next().or_else(|| string(raw));
         Some(match kind {
             Valued::Flags => Self::Flags(Flags(raw)),
             Valued::Date => Self::InternalDate(DateTime::parse(string(raw)?.as_bytes())?),
-            Valued::Envelope => Self::Envelope(Envelope::parse(raw)?),
-            Valued::Structure => Self::Structure(BodyStructure::nested(raw, nesting)?),
             Valued::EmailId => Self::EmailId(id()?),
             Valued::ThreadId if nil => Self::ThreadId(None),
             Valued::ThreadId => Self::ThreadId(Some(id()?)),

@@ -29,6 +29,12 @@ const VALUES: usize = 16;
 #[derive(Clone, PartialEq, Eq)]
 pub struct BodyStructure<'a> {
     raw: Cow<'a, [u8]>,
+    parts: Parts,
+}
+
+/// The parts, and where their values are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Parts {
     /// Depth first: a part stands before those in it.
     nodes: Vec<Node>,
     values: Vec<Span>,
@@ -74,10 +80,26 @@ impl<'a> BodyStructure<'a> {
 
     /// As [`parse`](Self::parse), with another limit.
     pub(super) fn nested(raw: &'a [u8], nesting: usize) -> Option<Self> {
-        let mut tokens = Tokens::inside(raw)?;
+        Parts::find(&mut Tokens::inside(raw)?, nesting).map(|parts| Self::found(raw, parts))
+    }
+
+    /// One whose parts were found.
+    pub(super) fn found(raw: &'a [u8], parts: Parts) -> Self {
+        Self { raw: Cow::Borrowed(raw), parts }
+    }
+
+    /// The same, kept by itself.
+    pub fn into_owned(self) -> BodyStructure<'static> {
+        BodyStructure { raw: Cow::Owned(self.raw.into_owned()), parts: self.parts }
+    }
+}
+
+impl Parts {
+    /// Finds the parts of the list that `tokens` is in, and goes behind it.
+    pub(super) fn find(tokens: &mut Tokens<'_>, nesting: usize) -> Option<Self> {
+        let raw = tokens.bytes();
         // Room for what most messages have.
-        let (nodes, values) = (Vec::with_capacity(4), Vec::with_capacity(40));
-        let mut built = Self { raw: Cow::Borrowed(raw), nodes, values };
+        let mut built = Self { nodes: Vec::with_capacity(4), values: Vec::with_capacity(40) };
         let mut stack = Vec::with_capacity(4);
         stack.push(built.open(None, 1)?);
         loop {
@@ -94,7 +116,7 @@ impl<'a> BodyStructure<'a> {
                 top.keep(span);
             } else {
                 let done = stack.pop()?;
-                built.close(&done)?;
+                built.close(&done, raw)?;
                 let Some(parent) = stack.last_mut() else { return Some(built) };
                 if parent.count == 0 {
                     parent.parts += 1;
@@ -113,19 +135,14 @@ impl<'a> BodyStructure<'a> {
         Some(Open { node, values: [Span::default(); VALUES], count: 0, parts: 0 })
     }
 
-    fn close(&mut self, open: &Open) -> Option<()> {
-        let form = open.form(&self.raw);
+    fn close(&mut self, open: &Open, raw: &[u8]) -> Option<()> {
+        let form = open.form(raw);
         let (first, after) = (u32::try_from(self.values.len()).ok()?, u32::try_from(self.nodes.len()).ok()?);
         self.values.extend_from_slice(open.values.get(..open.count)?);
         let node = self.nodes.get_mut(open.node)?;
         (node.first, node.after, node.form) = (first, after, form);
         node.count = u8::try_from(open.count).ok()?;
         Some(())
-    }
-
-    /// The same, kept by itself.
-    pub fn into_owned(self) -> BodyStructure<'static> {
-        BodyStructure { raw: Cow::Owned(self.raw.into_owned()), nodes: self.nodes, values: self.values }
     }
 }
 
@@ -142,16 +159,16 @@ impl BodyStructure<'_> {
 
     /// All parts, those with others in them too: each stands before those in it.
     pub fn parts(&self) -> impl Iterator<Item = BodyPart<'_>> {
-        (0..self.nodes.len()).map(|index| BodyPart::new(self, index))
+        (0..self.parts.nodes.len()).map(|index| BodyPart::new(self, index))
     }
 
     pub(super) fn node(&self, index: usize) -> Option<&Node> {
-        self.nodes.get(index)
+        self.parts.nodes.get(index)
     }
 
     /// A value of a part, as it was sent; nothing if it has none.
     pub(super) fn value(&self, node: &Node, n: usize) -> &[u8] {
-        let span = (n < usize::from(node.count)).then(|| self.values.get(node.first as usize + n)).flatten();
+        let span = (n < usize::from(node.count)).then(|| self.parts.values.get(node.first as usize + n)).flatten();
         span.map_or(&[], |&span| slice(&self.raw, span))
     }
 }

@@ -70,6 +70,17 @@ impl<'a> Tokens<'a> {
         inside.then_some(Self { bytes: list, at: 1, left: usize::MAX, most: usize::MAX })
     }
 
+    /// Goes over what is in the list that comes next, whose first byte is then byte 0; none if no list comes.
+    pub(super) fn list_ahead(&mut self) -> Option<Self> {
+        let bytes = (self.peek()? == b'(').then(|| self.rest())?;
+        Some(Self { bytes, at: 1, ..*self })
+    }
+
+    /// Goes on behind what a part of it has gone over, which began here.
+    pub(super) fn go_behind(&mut self, part: &Self) {
+        (self.at, self.left) = (self.at + part.at, part.left);
+    }
+
     /// Where the next token begins, or a blank before it.
     pub(super) fn position(&self) -> usize {
         self.at
@@ -107,8 +118,7 @@ impl<'a> Tokens<'a> {
     /// One more token is read.
     #[inline]
     fn count(&mut self) -> Result<(), Flaw> {
-        let most = self.most as u64;
-        self.left = self.left.checked_sub(1).ok_or(Flaw::TooMuch { what: "tokens", max: most })?;
+        self.left = self.left.checked_sub(1).ok_or(Flaw::TooMuch { what: "tokens", max: self.most as u64 })?;
         Ok(())
     }
 

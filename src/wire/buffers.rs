@@ -1,6 +1,6 @@
 //! The read and write buffers, by `bufstream`. This is the one file that names it.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use bufstream::BufStream;
 
@@ -52,6 +52,16 @@ impl Buffers {
                 Ok(bytes) => return Ok(bytes.len()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads once. Where nothing is buffered and `block` is larger than the buffer, that goes past it.
+    pub(super) fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.stream.read(block) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
             }
         }
     }

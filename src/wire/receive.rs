@@ -124,6 +124,15 @@ impl Wire {
         }
     }
 
+    /// Reads into `block`, when nothing is buffered, and says how much.
+    pub(super) fn read_past(&mut self, block: &mut [u8]) -> Result<usize> {
+        match self.stream.read(block) {
+            Ok(0) => Err(self.lost()),
+            Ok(n) => Ok(n),
+            Err(error) => Err(self.broken(error)),
+        }
+    }
+
     /// Appends a line to the frame. One that lies whole in the buffer, and is the frame's first, is lent in place.
     fn read_line(&mut self, max: usize) -> Result<()> {
         self.assemble();

@@ -2,10 +2,11 @@
 
 use std::io::Read;
 
-use mailconnect::Error;
 use mailconnect::imap::{Event, Item};
+use mailconnect::testing::Script;
+use mailconnect::{Connector, Error};
 
-use crate::{rejected, session, told};
+use crate::{rejected, session, session_of, told};
 
 #[test]
 fn fetch_gives_items_in_wire_order() {
@@ -171,4 +172,57 @@ fn fetch_to_writes_the_message_or_fails() {
         assert!(client.is_open());
         client.noop().unwrap();
     });
+}
+
+/// A large body goes past the read buffer, in larger blocks; what stands before and after it does not.
+#[test]
+fn large_bodies_arrive_whole() {
+    let body: Vec<u8> = (0..80_000_u32).map(|n| (n % 251) as u8).collect();
+    let head = format!("* 1 FETCH (BODY[] {{{}}}\r\n", body.len());
+    let answer = [head.as_bytes(), &body, b" UID 5)\r\n* 2 EXISTS\r\nA1 OK\r\n"].concat();
+    let start = || Script::new().server("* OK\r\n").client("A1 FETCH 1 BODY.PEEK[]\r\n");
+    let script = start().server(&answer).client("A2 NOOP\r\n").server("A2 OK\r\n");
+    session_of(&Connector::new(), script.clone(), |mut client| {
+        let mut list = client.fetch(1, "BODY.PEEK[]").unwrap();
+        let mut message = list.next_message().unwrap().unwrap();
+        let (mut first, mut rest) = ([0; 3], Vec::new());
+        let Some(Item::Section(mut section)) = message.next_item().unwrap() else { panic!() };
+        section.read_exact(&mut first).unwrap();
+        assert_eq!(section.copy_to(&mut rest).unwrap(), body.len() as u64 - 3);
+        assert!(body.starts_with(&first) && body.ends_with(&rest));
+        assert!(matches!(message.next_item().unwrap(), Some(Item::Uid(5))));
+        assert!(list.next_message().unwrap().is_none());
+        client.noop().unwrap();
+        assert_eq!(client.events().collect::<Vec<_>>(), [Event::Exists(2)]);
+    });
+    // The caller's writer fails somewhere in it: the rest is skipped.
+    session_of(&Connector::new(), script, |mut client| {
+        let mut list = client.fetch(1, "BODY.PEEK[]").unwrap();
+        let mut message = list.next_message().unwrap().unwrap();
+        let Some(Item::Section(mut section)) = message.next_item().unwrap() else { panic!() };
+        let mut small: &mut [u8] = &mut [0; 10_000];
+        assert!(matches!(section.copy_to(&mut small), Err(Error::Caller { .. })));
+        assert!(matches!(message.next_item().unwrap(), Some(Item::Uid(5))));
+        assert!(list.next_message().unwrap().is_none());
+        client.noop().unwrap();
+    });
+    for cut in [head.len() + 1, head.len() + 70_000, answer.len() - 30] {
+        session_of(&Connector::new(), start().server(&answer[..cut]).eof(), |mut client| {
+            let error = copied(&mut client).unwrap_err();
+            assert!(matches!(error, Error::ConnectionLost(_)) && !client.is_open(), "{cut}: {error:?}");
+            assert!(matches!(client.noop(), Err(Error::Closed)));
+        });
+    }
+}
+
+fn copied(client: &mut mailconnect::ImapClient) -> mailconnect::Result<()> {
+    let mut list = client.fetch(1, "BODY.PEEK[]")?;
+    while let Some(mut message) = list.next_message()? {
+        while let Some(item) = message.next_item()? {
+            if let Item::Section(mut section) = item {
+                section.copy_to(&mut std::io::sink())?;
+            }
+        }
+    }
+    Ok(())
 }

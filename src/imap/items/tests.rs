@@ -1,21 +1,24 @@
 //! Items as servers send them, whole and odd: an odd value costs itself, and what comes after it is read.
 
 use super::super::section::Item;
+use super::super::{BodyStructure, Envelope};
 use super::*;
 
 /// A line an item; what FETCH would give as a section is shown by its kind.
 fn items(frame: impl AsRef<[u8]>) -> Vec<String> {
     let (frame, limits) = (frame.as_ref(), Limits::default());
-    let (mut at, mut left, mut all) = (1, limits.tokens, Vec::new());
-    while let Some(item) = Found::parse(frame, at, &mut left, limits.tokens).unwrap() {
+    let (mut at, mut budget, mut all) = (1, Budget::new(&limits), Vec::new());
+    while let Some(item) = Found::parse(frame, at, &mut budget).unwrap() {
         let text = |range: Range<usize>| String::from_utf8_lossy(&frame[range]).into_owned();
         let raw = |range| format!("raw {}", text(range));
         let shown = match item.kind.clone() {
             Kind::Number(kind, number) => format!("{:?}", Item::numbered(kind, number)),
-            Kind::Value(kind, range) => match Item::valued(kind, &frame[range.clone()], limits.nesting) {
+            Kind::Value(kind, range) => match Item::valued(kind, &frame[range.clone()]) {
                 Some(item) => format!("{item:?}"),
                 None => raw(range),
             },
+            Kind::Envelope(fields, range) => format!("{:?}", Envelope::found(&frame[range], fields)),
+            Kind::Structure(parts, range) => format!("Structure({:?})", BodyStructure::found(&frame[range], parts)),
             Kind::Other(range) => raw(range),
             Kind::Held(range) | Kind::Quoted(range) => format!("section {}", text(range)),
             other => format!("{other:?}"),

@@ -50,6 +50,10 @@ fn ours(response: &[u8]) -> Option<(u32, Vec<Fact>)> {
 
 fn proto(response: &[u8]) -> Option<(u32, Vec<Fact>)> {
     let Ok((_, Response::Fetch(number, items))) = Response::parse(response) else { return None };
+    // What it does not know it cuts into items of its own.
+    if items.iter().any(|item| matches!(item, AttributeValue::Unknown { .. })) {
+        return None;
+    }
     let own = |text: &Option<Cow<'_, [u8]>>| text.as_ref().map(|text| text.to_vec());
     let list = |list: &Option<Vec<imap_proto::Address<'_>>>| {
         list.iter().flatten().map(|address| (own(&address.mailbox), own(&address.host))).collect()

@@ -195,7 +195,7 @@ impl<'a> Tokens<'a> {
         let start = self.at;
         // At least one byte, so that every call gets further.
         self.at += 1;
-        while !matches!(self.bytes.get(self.at), None | Some(b' ' | b'(' | b')' | b'\r' | b'\n')) {
+        while !matches!(self.bytes.get(self.at), None | Some(b' ' | b'\t' | b'(' | b')' | b'\r' | b'\n')) {
             self.at += 1;
         }
         self.bytes.get(start..self.at).unwrap_or_default()
@@ -308,7 +308,7 @@ impl<'a> Tokens<'a> {
             self.at += 1;
         }
         let start = self.at;
-        let end = self.rest().iter().position(|byte| matches!(byte, b' ' | b'(' | b')' | b'[' | b'\r' | b'\n'));
+        let end = self.rest().iter().position(|byte| matches!(byte, b' ' | b'\t' | b'(' | b')' | b'[' | b'\r' | b'\n'));
         self.at += end.unwrap_or(self.rest().len());
         if self.rest().first() == Some(&b'[') {
             self.section()?;

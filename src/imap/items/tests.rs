@@ -84,6 +84,7 @@ fn quirks_are_survived() {
         ("(X-FOO) UID 7", &["X-FOO raw ", "UID Uid(7)"]),
         // Blanks where none should be, and none where one should be.
         ("( UID  7 )", &["UID Uid(7)"]),
+        ("(UID\t7\t)", &["UID Uid(7)"]),
         ("(FLAGS() UID 7)", &["FLAGS Flags([])", "UID Uid(7)"]),
         ("(FLAGS (a)UID 7)", &["FLAGS Flags([\"a\"])", "UID Uid(7)"]),
         // Numbers that are none.

@@ -247,7 +247,7 @@ pub struct Rejection {
     pub command: Box<str>,
     /// The server's status: `550`, `NO`, `BAD`, `-ERR`.
     pub status: Box<str>,
-    /// The enhanced status or response code, if there was one.
+    /// The enhanced status or response code, if there was one: whole, where a text shows its first 512 bytes.
     pub code: Option<Box<str>>,
     /// The text, a line each.
     pub lines: Vec<String>,
@@ -270,11 +270,16 @@ impl Rejection {
     }
 }
 
+/// Bytes of a response code that a text shows; the code itself is kept whole.
+const SHOWN: usize = 512;
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the server refused {}: {}", self.command, self.status)?;
         if let Some(code) = &self.code {
-            write!(f, " [{}]", Escaped(code))?;
+            let end = (0..=SHOWN).rev().find(|end| code.is_char_boundary(*end)).unwrap_or_default();
+            let shown = code.get(..end).unwrap_or(code);
+            write!(f, " [{}{}]", Escaped(shown), if shown.len() < code.len() { ".." } else { "" })?;
         }
         for (n, line) in self.lines.iter().enumerate() {
             write!(f, "{}{}", if n == 0 { " " } else { " / " }, Escaped(line))?;

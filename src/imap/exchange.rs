@@ -67,7 +67,8 @@ pub(super) fn rejection(command: &str, condition: Condition, code: Option<&[u8]>
     // Those of RFC 5530 that pass: a subsystem is down, somebody else is at it.
     let passing = |code: &str| ["UNAVAILABLE", "INUSE", "EXPUNGEISSUED"].contains(&code);
     let code = code.map(|code| {
-        let code = String::from_utf8_lossy(code.get(..512).unwrap_or(code)).into_owned();
+        // Whole, within the limit of a line: half of a set of messages would be another set.
+        let code = String::from_utf8_lossy(code).into_owned();
         let (name, rest) = code.split_at(code.find(' ').unwrap_or(code.len()));
         format!("{}{rest}", name.to_ascii_uppercase())
     });

@@ -413,3 +413,16 @@ fn rule_7_no_command_ends_but_by_its_own_status() {
         }
     }
 }
+
+#[test]
+fn a_long_code_of_a_refusal_is_kept_whole_and_shown_in_part() {
+    let set = (1..=400).map(|n| (10 * n).to_string()).collect::<Vec<_>>().join(",");
+    let script = format!("C: A1 UID STORE 1:* (UNCHANGEDSINCE 5) FLAGS (a)\nS: A1 NO [MODIFIED {set}] some");
+    offering("CONDSTORE", &script, |mut client| {
+        let error = client.uid_store("1:*", &Store::replace(&["a"]).unchanged_since(5)).unwrap_err();
+        let code = error.rejection().unwrap().code.as_deref().unwrap();
+        let ResponseCode::Modified(modified) = ResponseCode::parse(code.as_bytes()) else { panic!("{code}") };
+        assert_eq!((modified.len(), modified.contains(4000)), (Some(400), true));
+        assert!(error.to_string().len() < 700, "{error}");
+    });
+}

@@ -9,6 +9,12 @@ pub(crate) fn is_authority(certificate: &[u8]) -> bool {
     flag.is_some_and(|value| value != [0])
 }
 
+/// True if it may vouch for others: it says so, or is of a version (X.509 v1) that cannot say.
+#[cfg(feature = "rustls")]
+pub(crate) fn may_be_authority(certificate: &[u8]) -> bool {
+    is_authority(certificate) || der::extensions(certificate).is_some_and(|all| all.is_empty())
+}
+
 /// True if its purposes, where it names any, have those of a server (RFC 5280 4.2.1.12).
 #[cfg(feature = "native-tls")]
 pub(crate) fn is_for_servers(certificate: &[u8]) -> bool {

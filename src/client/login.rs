@@ -64,7 +64,7 @@ impl<P: Protocol> Client<P> {
         };
         match (result, unfit) {
             (Err(Error::Unsupported(_)), Some(unfit)) => Err(unfit),
-            (Err(Error::Unsupported(_)), None) => Err(self.no_mechanism(offered, &possible)),
+            (Err(Error::Unsupported(_)), None) => Err(self.clean(self.no_mechanism(offered, &possible))),
             (result, _) => {
                 self.authenticated |= result.is_ok();
                 result

@@ -127,7 +127,7 @@ impl<P: Protocol> Client<P> {
         self.upgrade().map_err(|error| {
             self.wire.close();
             let peer = &self.target.peer;
-            match self.interrupted(self.advise(error)) {
+            match self.clean(self.advise(error)) {
                 error @ (Error::StartTls(_) | Error::Interrupted(_)) => error,
                 Error::Rejected(rejection) => Error::start_tls(peer, StartTlsCause::Refused(rejection)),
                 error => Error::start_tls(peer, StartTlsCause::Failed(Box::new(error))),

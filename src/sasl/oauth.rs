@@ -178,7 +178,9 @@ impl Mechanism for OAuthBearer {
     fn start(&mut self, context: &Context<'_>) -> Result<Option<Secret>> {
         let user = super::scram_message::escaped(&self.0.user);
         let port = context.port.map_or(String::new(), |port| format!("port={port}\x01"));
-        let before = format!("n,a={user},\x01host={}\x01{port}auth=Bearer ", context.host);
+        // Without one the token says who it is.
+        let identity = if user.is_empty() { String::new() } else { format!("a={user}") };
+        let before = format!("n,{identity},\x01host={}\x01{port}auth=Bearer ", context.host);
         self.0.message(&before, "\x01\x01").map(Some)
     }
 

@@ -14,9 +14,19 @@ thread_local! {
     static CAME_INTO_PLAY: Cell<ClientCertificate> = const { Cell::new(ClientCertificate::NotAsked) };
 }
 
-/// Forgets what an earlier handshake of this thread has left.
-pub(super) fn begin() {
-    CAME_INTO_PLAY.set(ClientCertificate::NotAsked);
+/// A handshake of this thread. When it is dropped, one that it happened within (the event may connect somewhere) goes on.
+pub(super) struct UnderWay(ClientCertificate);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        CAME_INTO_PLAY.set(self.0);
+    }
+}
+
+/// Starts anew.
+#[must_use]
+pub(super) fn begin() -> UnderWay {
+    UnderWay(CAME_INTO_PLAY.replace(ClientCertificate::NotAsked))
 }
 
 /// How far a client certificate came into play since [`begin`].

@@ -18,7 +18,7 @@
 //! | `chain` | as the server sent it | the server's own certificate only <!-- the_event_that_decides_nothing_leaves_the_default_verdict --> |
 //! | after [`Connector::over`](crate::Connector::over) | the event is asked | a chain that the platform refuses is an error, since there is no second connection <!-- over_has_no_second_connection --> |
 //! | a forged handshake signature | fails after the event was asked | fails before <!-- a_forged_handshake_signature_is_never_accepted --> |
-//! | an added root that is no authority | is trusted as a server's own | OpenSSL: if it is self-signed <!-- an_added_certificate_of_a_server_is_trusted_as_its_own --> |
+//! | an added root that is no authority | is trusted as a server's own, and vouches for no other | OpenSSL: if it is self-signed <!-- an_added_certificate_of_a_server_is_trusted_as_its_own an_added_certificate_of_a_server_vouches_for_no_other --> |
 //! | expired roots | are trusted | OpenSSL: are refused <!-- every_certificate_is_found_to_be_what_it_is --> |
 //! | RSA below 2048 bits | never: no handshake succeeds | OpenSSL takes it if the event does <!-- what_openssl_makes_and_serves --> |
 //! | P-521, RSA-PSS keys | never with ring: no handshake succeeds | OpenSSL takes them <!-- what_openssl_makes_and_serves --> |
@@ -30,9 +30,10 @@
 //! | [`TlsInfo`] | all of it | no `resumed`; rare cipher suites have no name; `key_exchange` with TLS 1.3 alone <!-- tls_info_tells_what_was_negotiated tells_version_suite_and_whether_a_certificate_came native_tls_tells_the_key_exchange_of_tls_1_3_alone --> |
 //!
 //! The details of a bad chain are those of the first connection, the certificate is that of the second, which is the
-//! one that is used. Where a name stands for many servers the two may differ. New settings cost rustls microseconds; with
-//! OpenSSL each connector takes 40 ms once, since it reads all system roots, and with the event there are two of them;
-//! each ALPN name has its own.
+//! one that is used. Where a name stands for many servers the two may differ. New settings cost rustls microseconds;
+//! with OpenSSL each connector takes 40 ms once, since it reads all system roots, and with the event there are two of
+//! them; each ALPN name has its own. A client certificate is shown by rustls after the server's was judged, by
+//! native-tls before.
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod alert;

@@ -60,13 +60,40 @@ impl Revocation {
     /// The builder with the lists. Where they are required, so is that they have not expired.
     #[cfg(feature = "rustls")]
     pub(super) fn applied(&self, builder: Builder) -> Builder {
-        let builder = builder.with_crls(self.lists.iter().map(|list| list.clone().into()));
+        // Of the lists of one issuer the first is looked at.
+        let mut lists: Vec<_> = self.lists.iter().collect();
+        lists.sort_by_key(|list| std::cmp::Reverse(updates(list).map(|(this, _)| this)));
+        let builder = builder.with_crls(lists.into_iter().map(|list| list.clone().into()));
         if self.required { builder.enforce_revocation_expiration() } else { builder.allow_unknown_revocation_status() }
     }
 }
 
 #[cfg(feature = "rustls")]
+impl Revocation {
+    /// When the first list that must be valid is not any more.
+    pub(super) fn valid_until(&self) -> Option<i64> {
+        let ends = self.lists.iter().filter_map(|list| updates(list)?.1);
+        if self.required { ends.min() } else { None }
+    }
+}
+
+#[cfg(feature = "rustls")]
 type Builder = ::rustls::client::ServerCertVerifierBuilder;
+
+/// When a list was made, and when the next one is due if it says so.
+#[cfg(feature = "rustls")]
+fn updates(list: &[u8]) -> Option<(i64, Option<i64>)> {
+    let (list, _) = der::element(list, der::SEQUENCE)?;
+    let (signed, _) = der::element(der::content(list)?, der::SEQUENCE)?;
+    let mut rest = der::content(signed)?;
+    if let Some((_version, after)) = der::element(rest, der::INTEGER) {
+        rest = after;
+    }
+    let (_algorithm, rest) = der::element(rest, der::SEQUENCE)?;
+    let (_issuer, rest) = der::element(rest, der::SEQUENCE)?;
+    let (this, rest) = der::time(rest)?;
+    Some((this, der::time(rest).map(|(next, _)| next)))
+}
 
 /// Whether rustls, if it is there, can read a list.
 fn check(list: &[u8]) -> Result<(), String> {

@@ -7,9 +7,10 @@ use std::sync::{Arc, OnceLock};
 use ::rustls::RootCertStore;
 use ::rustls::client::WebPkiServerVerifier;
 use ::rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
-use ::rustls::pki_types::{CertificateDer, TrustAnchor};
+use ::rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 
 use super::revocation::Revocation;
+use crate::certificate::facts;
 use crate::error::{Error, Result};
 
 /// The system's root certificates, and what went wrong when they were read.
@@ -54,6 +55,8 @@ pub(super) struct Trust {
     added: Vec<Vec<u8>>,
     /// Why there is no root at all; none if there is one.
     empty: Option<Vec<String>>,
+    /// When the first revocation list ends that must be valid, in seconds since 1970.
+    lists_end: Option<i64>,
 }
 
 impl Trust {
@@ -74,18 +77,33 @@ impl Trust {
             true => (Arc::clone(&system().store), system().errors.clone()),
             false => (Arc::new(RootCertStore::empty()), Vec::new()),
         };
-        if !added.is_empty() {
-            Arc::make_mut(&mut store).add_parsable_certificates(added.iter().map(|der| CertificateDer::from(&**der)));
-        }
-        let empty = store.is_empty().then_some(errors);
-        if empty.is_some() {
+        // rustls lets every root vouch for others, also a server's own certificate.
+        add_to(&mut store, added.iter().filter(|der| facts::may_be_authority(der)));
+        let empty = (store.is_empty() && added.is_empty()).then_some(errors);
+        Self::of(store, added, empty, revocation, provider)
+    }
+
+    fn of(
+        mut store: Arc<RootCertStore>,
+        added: &[Vec<u8>],
+        empty: Option<Vec<String>>,
+        revocation: &Revocation,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self> {
+        if store.is_empty() {
             Arc::make_mut(&mut store).roots.push(nobody());
         }
         let verifier = revocation
             .applied(WebPkiServerVerifier::builder_with_provider(store, Arc::clone(provider)))
             .build()
             .map_err(|error| Error::unsupported(format!("the root certificates cannot be used: {error}")))?;
-        Ok(Self { verifier, algorithms: provider.signature_verification_algorithms, added: added.to_vec(), empty })
+        let (algorithms, lists_end) = (provider.signature_verification_algorithms, revocation.valid_until());
+        Ok(Self { verifier, algorithms, added: added.to_vec(), empty, lists_end })
+    }
+
+    /// True if a revocation list must be valid and is not.
+    pub(super) fn has_old_lists(&self, now: UnixTime) -> bool {
+        self.lists_end.is_some_and(|end| i64::try_from(now.as_secs()).is_ok_and(|now| end <= now))
     }
 
     /// True if nobody is trusted.
@@ -109,9 +127,21 @@ impl Trust {
 
 #[cfg(test)]
 impl Trust {
-    /// As if what the caller added were the system's.
-    pub(super) fn into_the_systems(self) -> Self {
-        Self { added: Vec::new(), ..self }
+    /// As if these were the system's: all of them may vouch for others.
+    pub(super) fn in_system(roots: &[Vec<u8>]) -> Result<Self> {
+        let mut store = Arc::new(RootCertStore::empty());
+        add_to(&mut store, roots.iter());
+        let empty = store.is_empty().then(Vec::new);
+        let provider = super::provider::provider(super::TlsProvider::Ring)?;
+        Self::of(store, &[], empty, &Revocation::default(), &provider)
+    }
+}
+
+/// What cannot be read is passed over.
+fn add_to<'a>(store: &mut Arc<RootCertStore>, certificates: impl Iterator<Item = &'a Vec<u8>>) {
+    let mut certificates = certificates.map(|der| CertificateDer::from(&**der)).peekable();
+    if certificates.peek().is_some() {
+        Arc::make_mut(store).add_parsable_certificates(certificates);
     }
 }
 

@@ -136,7 +136,7 @@ impl Tls for Rustls {
         let mut connection = ClientConnection::new(shared.config, name.clone())
             .map_err(|error| Error::handshake(&self.peer.name, error))?;
         let mut lower = ReadAhead::new(plain);
-        client_auth::begin();
+        let _under_way = client_auth::begin();
         match drive(&mut connection, &mut lower) {
             Ok(()) => {
                 if client_auth::outcome() != ClientCertificate::NotAsked {

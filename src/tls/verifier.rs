@@ -41,12 +41,12 @@ pub(super) fn inspect(
     found
 }
 
-/// The caller trusts this very certificate, so who issued it and what for does not matter: only its dates count. Its
-/// issuers are left out, lest their dates do.
+/// The caller trusts this very certificate, so who issued it and what for does not matter: only its dates count, and
+/// whether it was revoked. Its issuers are left out, lest their dates do.
 fn inspect_added(trust: &Trust, leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Findings {
-    let dates = CertificateErrors::EXPIRED | CertificateErrors::NOT_YET_VALID;
+    let kept = CertificateErrors::EXPIRED | CertificateErrors::NOT_YET_VALID | CertificateErrors::REVOKED;
     let found = check_chain(trust, leaf, &[], name, now);
-    let errors = found.errors.without(found.errors.without(dates));
+    let errors = found.errors.without(found.errors.without(kept));
     let detail = if errors.is_empty() { String::new() } else { found.detail };
     Findings { errors, chain_verified: true, detail }
 }
@@ -88,6 +88,9 @@ fn check_chain(
             Some(edge) if !times.contains(&edge) && times.len() < MAX_CHECKS => times.push(edge),
             _ => break,
         }
+    }
+    if times.len() > 1 && trust.has_old_lists(now) {
+        found.add_text(CertificateErrors::REVOCATION_UNKNOWN, "a revocation list has expired".to_owned());
     }
     found
 }

@@ -101,6 +101,8 @@ impl Transcript {
         let known = self.secrets.iter().any(|known| known.as_slice() == secret);
         if secret.len() >= SHORTEST && !known {
             self.secrets.push(Zeroizing::new(secret.to_vec()));
+            // The longest first: of a secret that starts like another one nothing may be left.
+            self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         }
     }
 

@@ -808,3 +808,16 @@ fn rule_2_and_3_apop_is_neither_done_in_clear_nor_with_a_stamp_from_before_stls(
 fn rule_13_without_its_feature_apop_is_unsupported() {
     session("", |mut client| assert!(matches!(client.apop("u", "pass"), Err(Error::Unsupported(_)))));
 }
+
+#[test]
+fn rule_11_no_error_repeats_a_password_that_was_refused() {
+    let script = "C: CAPA\nS: -ERR\nC: USER u\nS: +OK\nC: PASS hunter2\nS: -ERR no\n\
+                  C: USER u\nS: +OK\nC: PASS hunter2!2026\nS: -ERR not hunter2!2026\n\
+                  C: STLS\nS: -ERR hunter2!2026, hunter2";
+    session(script, |mut client| {
+        let refused = |error: Error| assert!(!format!("{error} {error:?}").contains(['!', '2']), "{error:?}");
+        refused(client.login("u", "hunter2").unwrap_err());
+        refused(client.login("u", "hunter2!2026").unwrap_err());
+        refused(client.start_tls().unwrap_err());
+    });
+}

@@ -62,6 +62,18 @@ fn channel_bindings_are_what_the_back_end_has() {
 
 /// One of an authority that nobody knows, and one of its own.
 #[test]
+fn an_added_certificate_of_a_server_vouches_for_no_other() {
+    let desk = Authority::of(params("mail.lan"));
+    let stranger = desk.issue(&params(HOST));
+    for backend in BACKENDS {
+        let (settings, seen) = with_event(on(*backend, trusting(&[&desk.der])), |_| {});
+        let (result, _sessions) = dial_echo(&settings, &Server::new(&stranger, VERSIONS[1]));
+        let errors = seen.lock().unwrap()[0].errors();
+        assert!(result.is_err() && errors.contains(E::UNKNOWN_ISSUER), "{backend:?}: {errors}");
+    }
+}
+
+#[test]
 fn an_added_certificate_of_a_server_is_trusted_as_its_own() {
     let issued = Authority::root("Stranger").issue(&params(HOST));
     let own = Identity::self_signed(&params(HOST));

@@ -249,6 +249,43 @@ mod revocation {
     }
 
     #[test]
+    fn of_the_lists_of_one_issuer_the_newest_counts() {
+        let root = Authority::root("Root");
+        let server = server(&root);
+        let (old, new) = (dated_list(&root, &[], 2000, 2100), dated_list(&root, &[SERIAL], 2010, 2100));
+        for lists in [[&old, &new], [&new, &old]] {
+            let mut settings = trusting(&[&root.der]);
+            lists.into_iter().for_each(|list| settings.add_revocation_list_der(list).unwrap());
+            assert!(verdict(&settings, &server).contains(E::REVOKED));
+        }
+    }
+
+    #[test]
+    fn an_added_certificate_may_be_revoked_too() {
+        let root = Authority::root("Root");
+        let mut params = params(HOST);
+        params.serial_number = Some(SERIAL.into());
+        let identity = root.issue(&params);
+        let mut settings = trusting(&[&root.der, &identity.chain[0]]);
+        let server = Server::new(&identity, VERSIONS[1]);
+        assert_eq!(verdict(&settings, &server), E::NONE);
+        settings.add_revocation_list_der(&revoking(&root, &[SERIAL])).unwrap();
+        assert_eq!(verdict(&settings, &server), E::REVOKED);
+    }
+
+    /// The clock is moved back for what lies behind an old date; a list that is too old stays so.
+    #[test]
+    fn a_list_that_has_expired_is_told_beside_an_old_date() {
+        let root = Authority::root("Root");
+        let server = Server::new(&root.issue(&expired(params(HOST))), VERSIONS[1]);
+        let mut settings = trusting(&[&root.der]);
+        settings.add_revocation_list_der(&dated_list(&root, &[], 2000, 2025)).unwrap();
+        settings.set_revocation_required(true);
+        let found = verdict(&settings, &server);
+        assert!(found.contains(E::EXPIRED | E::REVOCATION_UNKNOWN), "{found}");
+    }
+
+    #[test]
     fn revoked_is_told_with_all_else_that_is_wrong() {
         let root = Authority::root("Root");
         let mut params = expired(params("elsewhere.test"));

@@ -13,7 +13,7 @@ use crate::report::{Checked, During, Notes, ensure};
 use crate::{imap, opening, pop3};
 
 /// How long a message may take, and how long to wait between two looks.
-const DELIVERY: Duration = Duration::from_secs(30);
+const DELIVERY: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(150);
 
 static IN_USE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());

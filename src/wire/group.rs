@@ -220,6 +220,10 @@ impl<'w> Group<'w> {
         let start = self.start_body();
         let mut left = size;
         while left > 0 {
+            // Never after the last block: what was sent whole must be known to be due.
+            if self.wire.out.len() >= BLOCK && self.spill(start)? == BodyOutcome::Answered {
+                return Ok(BodyOutcome::Answered);
+            }
             let most = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
             let block = match read_block(source, most) {
                 Ok([]) => {
@@ -233,9 +237,6 @@ impl<'w> Group<'w> {
             self.wire.out.extend_from_slice(block);
             source.consume(n);
             left -= n as u64;
-            if self.wire.out.len() >= BLOCK && self.spill(start)? == BodyOutcome::Answered {
-                return Ok(BodyOutcome::Answered);
-            }
         }
         Ok(self.end_body(start, size))
     }

@@ -158,12 +158,12 @@ pub(super) fn mail(
     secure: bool,
 ) -> Result<(String, Content)> {
     let mut line = String::new();
-    let has = |keyword: &str| given.iter().any(|parameter| parameter.keyword() == keyword);
-    if !has("BODY") && capabilities.has("8BITMIME") {
-        line.push_str(" BODY=8BITMIME");
-    }
     for MailParameter(parameter) in given {
         line.push_str(&parameter.for_server(capabilities, secure)?.unwrap_or_default());
+    }
+    // No value holds a blank. One that was left out says nothing.
+    if !line.contains(" BODY=") && capabilities.has("8BITMIME") {
+        line.insert_str(0, " BODY=8BITMIME");
     }
     if utf8 && !line.contains(" SMTPUTF8") {
         if !capabilities.has("SMTPUTF8") {
@@ -171,7 +171,6 @@ pub(super) fn mail(
         }
         line.push_str(" SMTPUTF8");
     }
-    // No value holds a blank.
     let binary = line.contains(" BODY=BINARYMIME");
     let eight_bit = binary || line.contains(" BODY=8BITMIME");
     let utf8 = line.contains(" SMTPUTF8");

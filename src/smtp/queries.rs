@@ -6,7 +6,8 @@ use crate::wire::Answer;
 use crate::{Client, Error, Result};
 
 /// Verbs that a raw line may not have: they change how what follows is read, or what this client knows of the server.
-const NOT_RAW: &[&str] = &["AUTH", "BDAT", "DATA", "EHLO", "HELO", "LHLO", "QUIT", "STARTTLS", "TURN", "XEXDATA"];
+const NOT_RAW: &[&str] =
+    &["ATRN", "AUTH", "BDAT", "DATA", "EHLO", "HELO", "LHLO", "QUIT", "STARTTLS", "TURN", "XEXDATA"];
 
 impl<D: Dialect> Client<Smtp<D>> {
     /// NOOP: does nothing, and shows that the server is there.

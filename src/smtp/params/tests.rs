@@ -65,6 +65,10 @@ fn what_goes_by_itself() {
     assert_eq!(text(&[MailParameter::body(BodyType::SevenBit)], false), " BODY=7BIT");
     let (binary, content) = mail(&[MailParameter::body(BodyType::BinaryMime)], &all, false, false).unwrap();
     assert_eq!((&*binary, content.binary, content.eight_bit, content.utf8), (" BODY=BINARYMIME", true, true, false));
+    // What is dropped leaves the octets as they would have been without it.
+    let optional = [MailParameter::body(BodyType::BinaryMime).optional()];
+    let (text, content) = mail(&optional, &offering(&["8BITMIME"]), false, false).unwrap();
+    assert_eq!((&*text, content.binary, content.eight_bit), (" BODY=8BITMIME", false, true));
     assert_eq!(size(&all, Some(100)).unwrap(), " SIZE=100");
     assert!(size(&all, Some(101)).is_err());
     let none = offering(&[]);

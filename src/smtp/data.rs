@@ -4,6 +4,7 @@ use super::body::stuffer;
 use super::commands::{accepted, ask_more, read};
 use super::params::Content;
 use super::{Body, Dialect, OneReply, Reply, ReplyFramer, Smtp, Transaction};
+use crate::errors::Context;
 use crate::wire::{Answer, BodyOutcome, LineEnds, Wire};
 use crate::{Client, Error, Phase, Result};
 
@@ -85,7 +86,8 @@ impl<D: Dialect> Client<Smtp<D>> {
     /// Of SMTP's one reply for all it makes the same.
     ///
     /// # Errors
-    /// As there, but for refusals of the message, which are replies.
+    /// As there, but for refusals of the message, which are replies; after a 421 as the last of them the client is closed.
+    /// A 421 before the last is an [`Error::ConnectionLost`] of which the outcome is unknown.
     pub fn data_each<'b>(&mut self, body: impl Into<Body<'b>>) -> Result<Vec<(String, Reply)>> {
         let begun = &self.protocol().session.transaction;
         let ready = |begun: &&Transaction| !begun.recipients.is_empty() && !begun.chunks && !begun.binary;
@@ -106,18 +108,25 @@ impl<D: Dialect> Client<Smtp<D>> {
     }
 }
 
-/// The replies to the message, by recipient.
+/// The replies to the message, by recipient. A goodbye hides none of them: as the last it is one of them, and before it
+/// nobody knows what became of the others.
 fn read_ends(wire: &mut Wire, to: Vec<String>, for_each: bool) -> Result<Vec<(String, Reply)>> {
     let mut replies: Vec<(String, Reply)> = Vec::new();
+    let due = if for_each { to.len() } else { 1 };
     for to in to {
         let reply = match replies.last() {
             Some((_, reply)) if !for_each => reply.clone(),
             _ => read(wire)?,
         };
-        if let Some(rejection) = reply.rejection(END).filter(|rejection| rejection.closing) {
-            return Err(Error::Rejected(rejection));
-        }
         replies.push((to, reply));
+        if replies.last().is_some_and(|(_, reply)| reply.code == 421) {
+            wire.close();
+            if replies.len() < due {
+                let mut at = Context::new(Phase::FinalAnswer, wire.peer());
+                (at.command, at.outcome_unknown) = (END, true);
+                return Err(Error::ConnectionLost(Box::new(at)));
+            }
+        }
     }
     Ok(replies)
 }

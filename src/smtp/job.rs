@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::body::stuffer;
 use super::chunk::Chunks;
 use super::params::{self, Content};
+use super::pipeline::OCTETS_MAX;
 use super::transaction::{Fate, Plan, Transaction};
 use super::{Body, Capabilities, Delivery, Message, Policy, Reply, SendReport};
 use crate::{Error, Result};
@@ -32,7 +33,7 @@ pub(super) struct Job<'m> {
     pub(super) plan: Plan,
     /// Bytes that can go as they are.
     clean: bool,
-    /// How long it is, by guess if that is not known.
+    /// How long it is, by guess if that is not known; no more than may be under way, since the caller says it.
     pub(super) octets: u64,
     pub(super) chunks: Option<Chunks>,
     /// The body is at its start.
@@ -84,7 +85,7 @@ impl<'m> Job<'m> {
             content,
             plan,
             clean,
-            octets: size.unwrap_or(UNKNOWN_SIZE),
+            octets: size.unwrap_or(UNKNOWN_SIZE).min(OCTETS_MAX),
             chunks: None,
             fresh: true,
             open: 0,

@@ -21,7 +21,7 @@ const TOP_UP: usize = 32;
 const MESSAGES_MAX: usize = 128;
 
 /// Octets of messages that may be unanswered before more are pulled: what is lost with the connection is unknown.
-const OCTETS_MAX: u64 = 1 << 20;
+pub(super) const OCTETS_MAX: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Pipeline<'m> {
@@ -49,6 +49,8 @@ pub(super) struct Pipeline<'m> {
     ended: bool,
     /// QUIT goes with the last message.
     quit: bool,
+    /// QUIT is out: nothing may follow.
+    left: bool,
     /// Octets of the messages under way.
     octets: u64,
     /// What ended the connection, until somebody was told.
@@ -86,6 +88,7 @@ impl<'m> Pipeline<'m> {
             dirty: false,
             ended: false,
             quit: false,
+            left: false,
             octets: 0,
             error: None,
         }

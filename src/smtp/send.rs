@@ -143,7 +143,15 @@ impl<D: Dialect> Smtp<D> {
                 });
                 Err(rejection.map_or(Error::Closed, Error::Rejected))
             }
-            Some(Verdict::NotSent(error)) => Err(error.unwrap_or_else(|| pipeline.why())),
+            Some(Verdict::NotSent(error)) => {
+                let mut error = error.unwrap_or_else(|| pipeline.why());
+                match &mut error {
+                    Error::Caller { closed, .. } => *closed |= !wire.is_open(),
+                    Error::InvalidArgument(invalid) => invalid.closed |= !wire.is_open(),
+                    _ => {}
+                }
+                Err(error)
+            }
             Some(Verdict::Unknown) => Err(pipeline.lost()),
             None => Err(Error::Closed),
         }

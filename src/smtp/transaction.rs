@@ -163,6 +163,8 @@ impl Transaction {
             Stage::Head(_) if !self.is_early() && self.rcpt.len() < self.to.len() => Next::Wait,
             Stage::Head(_) => Next::Send(if self.plan.chunks { Step::Chunk } else { Step::Data }),
             Stage::Asked => Next::Wait,
+            // LMTP has no reply to the dot where nobody was taken, RFC 2033 4.2.
+            Stage::Go if self.accepted == 0 && self.plan.reply_for_each => Next::Close,
             Stage::Go if self.accepted == 0 => Next::Send(Step::Dot),
             Stage::Go if self.is_doomed() => Next::Close,
             Stage::Go => Next::Send(Step::Body),

@@ -1,5 +1,6 @@
 //! The SMTP adapter over scripts: what goes out, in how many writes, and what becomes of each answer, in any chunking.
 
+mod ends;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod hang_up;
 mod lmtp;

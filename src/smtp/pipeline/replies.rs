@@ -72,7 +72,7 @@ impl Pipeline<'_> {
         while let Some(transaction) = self.line.front().filter(|transaction| transaction.is_over()) {
             let follows = self.line.get(1).is_some_and(Transaction::has_begun);
             if self.at <= self.first + 1 && !follows {
-                self.dirty = transaction.leaves_open();
+                self.dirty = !self.left && transaction.leaves_open();
                 self.at = self.first + 1;
             }
             if let Some(transaction) = self.line.pop_front() {
@@ -86,7 +86,8 @@ impl Pipeline<'_> {
         let number = transaction.job;
         let Some(job) = self.jobs.get_mut(number - self.first_job).and_then(Entry::job) else { return };
         let later = job.absorb(transaction);
-        let parts = if open && !later.is_empty() { job.split(later.clone(), &self.capabilities) } else { Ok(vec![]) };
+        let more = open && !self.left && !later.is_empty();
+        let parts = if more { job.split(later.clone(), &self.capabilities) } else { Ok(vec![]) };
         match parts {
             Ok(parts) if !parts.is_empty() && self.count(parts.len()).is_ok() => self.begin(number, parts),
             _ => {

@@ -4,7 +4,7 @@ use super::{Entry, Pipeline};
 use crate::smtp::ReplyFramer;
 use crate::smtp::transaction::{Next, Slot, Step, Transaction};
 use crate::wire::{Answer, BodyOutcome, Group, Wire};
-use crate::{Error, Result};
+use crate::{Error, Phase, Result};
 
 /// Why composing stopped.
 enum Stop {
@@ -19,6 +19,8 @@ enum Stop {
 impl Pipeline<'_> {
     /// Sends as many commands as there is room for, in one write.
     pub(super) fn send(&mut self, wire: &mut Wire) -> Result<()> {
+        // Not on what the last reply has left of its time; a body enters its own phase.
+        wire.enter(Phase::Command);
         let room = if self.pipelining { wire.room() } else { 1 };
         let framer = ReplyFramer::new(wire.limits());
         self.composed.clear();
@@ -98,7 +100,7 @@ impl Pipeline<'_> {
         if std::mem::take(&mut self.quit) {
             group.put("QUIT").end(Answer::new("QUIT", framer.clone()));
             self.composed.push((self.at, Slot::Quit));
-            self.dirty = false;
+            (self.left, self.dirty) = (true, false);
         } else if self.line.is_empty() && std::mem::take(&mut self.dirty) {
             group.put("RSET").end(Answer::new("RSET", framer.clone()));
             self.composed.push((self.at, Slot::Rset));

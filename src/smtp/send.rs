@@ -76,6 +76,7 @@ impl<D: Dialect> Client<Smtp<D>> {
     }
 
     /// As [`send`](Self::send), for the last message: QUIT goes with it, which saves its round trip.
+    /// Nothing follows it: recipients that the server puts off then are in `not_attempted`.
     ///
     /// ```
     /// # fn main() -> mailconnect::Result<()> {

@@ -152,20 +152,30 @@ impl Events {
 pub(super) struct News {
     queue: Cell<Events>,
     listener: Option<Listener>,
+    /// Nothing is believed that is said before the upgrade, so nobody is told of it.
+    deaf: bool,
 }
 
 pub(super) type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 impl News {
     pub(super) fn new(listener: Option<Listener>) -> Self {
-        Self { queue: Cell::default(), listener }
+        Self { queue: Cell::default(), listener, deaf: false }
     }
 
     pub(super) fn listener(&self) -> Option<Listener> {
         self.listener.clone()
     }
 
+    /// Takes nothing until it is made anew.
+    pub(super) fn ignore(&mut self) {
+        self.deaf = true;
+    }
+
     pub(super) fn push(&mut self, event: Event, limits: &Limits) {
+        if self.deaf {
+            return;
+        }
         if let Some(listener) = &self.listener {
             listener(&event);
         }

@@ -178,7 +178,8 @@ impl Imap {
     }
 
     /// What to call for every event, at once and before it is queued: from within the call that hears it. It is told of all,
-    /// also of those for which the queue has no room. Default: nobody.
+    /// also of those for which the queue has no room, but of nothing that was said before an upgrade to TLS. Default:
+    /// nobody.
     ///
     /// ```
     /// use mailconnect::imap::{Event, Imap};
@@ -243,6 +244,9 @@ impl Protocol for Imap {
     }
 
     fn greet(&mut self, wire: &mut Wire) -> Result<()> {
+        if wire.tls_wanted() && !wire.is_secure() {
+            self.news.ignore();
+        }
         wire.expect(Answer::new("greeting", ResponseFramer::greeting(wire.limits())));
         wire.next_part()?;
         let limits = wire.limits().clone();
@@ -273,6 +277,7 @@ impl Protocol for Imap {
         if self.preauth {
             return Err(Error::start_tls(wire.peer(), StartTlsCause::Preauth));
         }
+        self.news.ignore();
         self.run(wire, &Line::new(STARTTLS), nothing).map(drop)
     }
 

@@ -1,6 +1,7 @@
 //! Opening: the greeting, PREAUTH, and the upgrade with no third outcome.
 
 use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex};
 
 use mailconnect::errors::StartTlsCause;
 use mailconnect::imap::{Event, Imap};
@@ -76,6 +77,29 @@ fn start_tls_comes_right_after_the_greeting_and_forgets_what_was_said_before() {
         let (client, handle) = open_with(Connector::new(), Imap::new(), script, Security::StartTls);
         assert!(client.unwrap().is_secure());
         handle.finish();
+    }
+}
+
+/// What anybody on the way can say is no alert that a user must be shown.
+#[test]
+fn rule_2_no_listener_hears_what_came_before_tls() {
+    let script = "S: * OK [ALERT] early\nC: A1 STARTTLS\nS: * OK [ALERT] call 555\nS: * 1 EXISTS\nS: A1 OK [ALERT] go\nTLS\n\
+                  C: A2 NOOP\nS: * OK [ALERT] new\nS: A2 OK";
+    let goodbye = "S: * OK [ALERT] early\nC: A1 STARTTLS\nS: * BYE call 555";
+    for (script, heard) in [(script, vec![Event::Alert("new".into())]), (goodbye, Vec::new())] {
+        for chunking in Chunking::ALL {
+            let told = Arc::new(Mutex::new(Vec::new()));
+            let listener = Arc::clone(&told);
+            let imap = Imap::new().on_event(move |event| listener.lock().unwrap().push(event.clone()));
+            let script = Script::parse(script).unwrap().chunking(chunking);
+            let (client, handle) = open_with(Connector::new(), imap, script, Security::StartTls);
+            if let Ok(mut client) = client {
+                client.noop().unwrap();
+                assert_eq!(client.events().collect::<Vec<_>>(), heard);
+            }
+            assert_eq!(*told.lock().unwrap(), heard);
+            handle.finish();
+        }
     }
 }
 

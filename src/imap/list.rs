@@ -1,6 +1,8 @@
 //! LIST in its plain and its extended form (RFC 9051, 6.3.9; RFC 5258, 5819, 6154), LSUB and NAMESPACE (RFC 2342): which
 //! mailboxes there are.
 
+use std::collections::HashMap;
+
 use super::Imap;
 use super::codec::Untagged;
 use super::exchange::{Collect, Completion};
@@ -221,7 +223,7 @@ impl Imap {
     ) -> Result<(Line<'static>, Listing)> {
         let line =
             Line::new(command).pattern("reference", reference, self.names)?.pattern("pattern", pattern, self.names)?;
-        Ok((line, Listing { command, names: self.names, status: false, entries: Vec::new() }))
+        Ok((line, Listing::new(command, self.names, false)))
     }
 
     fn listing_extended<'a>(&self, query: &ListQuery<'a>) -> Result<(Line<'a>, Listing)> {
@@ -239,7 +241,7 @@ impl Imap {
             line = line.own(")");
         }
         let status = query.status.is_some();
-        Ok((line, Listing { command: "LIST", names: self.names, status, entries: Vec::new() }))
+        Ok((line, Listing::new("LIST", self.names, status)))
     }
 }
 
@@ -249,6 +251,8 @@ pub(super) struct Listing {
     names: Names,
     status: bool,
     entries: Vec<ListEntry>,
+    /// Where the mailbox with this name is, as the server sent it; empty where no status was asked for.
+    places: HashMap<Vec<u8>, usize>,
 }
 
 impl Collect for Listing {
@@ -256,7 +260,7 @@ impl Collect for Listing {
 
     fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw> {
         if self.status && data.is("STATUS", false) {
-            return Ok(self.add_status(MailboxStatus::parse(data.rest, self.names, limits)));
+            return Ok(self.add_status(MailboxStatus::parse_with_name(data.rest, self.names, limits)));
         }
         if !data.is(self.command, false) {
             return Ok(false);
@@ -264,6 +268,9 @@ impl Collect for Listing {
         let Some(entry) = ListEntry::parse(data.rest, self.names, limits)? else { return Ok(false) };
         if self.entries.len() >= limits.list_entries {
             return Err(Flaw::TooMuch { what: "mailboxes", max: limits.list_entries as u64 });
+        }
+        if self.status {
+            self.places.insert(key(entry.raw.clone()), self.entries.len());
         }
         self.entries.push(entry);
         Ok(true)
@@ -275,15 +282,26 @@ impl Collect for Listing {
 }
 
 impl Listing {
-    /// The status follows its mailbox, mostly at once.
-    fn add_status(&mut self, status: Option<MailboxStatus>) -> bool {
-        let Some(status) = status else { return false };
-        let Some(entry) = self.entries.iter_mut().rev().find(|entry| entry.name == status.mailbox) else {
-            return false;
-        };
+    fn new(command: &'static str, names: Names, status: bool) -> Self {
+        Self { command, names, status, entries: Vec::new(), places: HashMap::new() }
+    }
+
+    /// The status follows its mailbox.
+    fn add_status(&mut self, status: Option<(Vec<u8>, MailboxStatus)>) -> bool {
+        let Some((name, status)) = status else { return false };
+        let place = self.places.get(&key(name));
+        let Some(entry) = place.and_then(|&place| self.entries.get_mut(place)) else { return false };
         entry.status = Some(status);
         true
     }
+}
+
+/// A name as it is compared: INBOX in any case is one mailbox (RFC 9051, 5.1).
+fn key(mut name: Vec<u8>) -> Vec<u8> {
+    if name.eq_ignore_ascii_case(b"INBOX") {
+        name.make_ascii_uppercase();
+    }
+    name
 }
 
 // ---- Namespaces ----

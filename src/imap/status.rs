@@ -64,6 +64,11 @@ pub struct MailboxStatus {
 impl MailboxStatus {
     /// Reads `name (ITEM value ..)`; none if it is not in that form.
     pub(super) fn parse(rest: &[u8], names: Names, limits: &Limits) -> Option<Self> {
+        Self::parse_with_name(rest, names, limits).map(|(_, status)| status)
+    }
+
+    /// As [`parse`](Self::parse), with the name as the server sent it.
+    pub(super) fn parse_with_name(rest: &[u8], names: Names, limits: &Limits) -> Option<(Vec<u8>, Self)> {
         let mut tokens = Tokens::new(rest, 0, limits);
         let name = tokens.value().ok()??.text()?;
         let (name, items) = match tokens.value().ok()? {
@@ -78,7 +83,7 @@ impl MailboxStatus {
                 status.item(&String::from_utf8_lossy(&name).to_ascii_uppercase(), &value);
             }
         }
-        Some(status)
+        Some((name, status))
     }
 
     fn item(&mut self, name: &str, value: &Value<'_>) {

@@ -5,11 +5,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use mailconnect::imap::Imap;
+use mailconnect::imap::{Imap, ListQuery};
+use mailconnect::testing::Script;
 use mailconnect::transport::{Deadline, Transport};
 use mailconnect::{Connector, Error, ImapClient, Result, Security};
 
-use crate::told;
+use crate::{open_with, told};
 
 /// Far above what a linear reader takes even on a busy machine, and far below what a quadratic one does: it goes over
 /// 10^11 bytes and more here.
@@ -91,6 +92,26 @@ fn rule_12_hostile_answers_take_linear_time() {
     for (what, answer, lines) in answers {
         assert_eq!(fetched(what, answer, usize::MAX).unwrap(), lines, "{what}");
     }
+}
+
+/// A status finds its mailbox without a look at all the others.
+#[test]
+fn rule_12_each_status_of_a_list_finds_its_mailbox_at_once() {
+    const MAILBOXES: usize = 100_000;
+    let lists = (0..MAILBOXES).map(|n| format!("* LIST () \"/\" m{n}\r\n"));
+    let statuses = (0..MAILBOXES).map(|n| format!("* STATUS m{n} (MESSAGES {n})\r\n"));
+    let answer: String = lists.chain(statuses).collect();
+    let greeting = "* OK [CAPABILITY IMAP4rev1 LIST-EXTENDED LIST-STATUS] hi\r\n";
+    let script = Script::new().server(greeting).client("A1 LIST \"\" \"*\" RETURN (STATUS (MESSAGES))\r\n");
+    let script = script.server(answer + "A1 OK\r\n");
+    let (done, waits) = mpsc::channel();
+    thread::spawn(move || {
+        let (client, _) = open_with(Connector::new(), Imap::new(), script, Security::Plain);
+        let _ = done.send(client.unwrap().list_extended(&ListQuery::new("", "*").return_status("MESSAGES")));
+    });
+    let found = waits.recv_timeout(WATCHDOG).unwrap_or_else(|_| panic!("the watchdog has tripped")).unwrap();
+    let of = |n: usize| found[n].status.as_ref().and_then(|status| status.messages);
+    assert_eq!((found.len(), of(0), of(MAILBOXES - 1)), (MAILBOXES, Some(0), Some(99_999)));
 }
 
 /// A line of 16 MiB is refused at the limit, however it comes, and what is announced sets nothing aside.

@@ -80,7 +80,7 @@ impl ResponseFramer {
 
     /// The greeting.
     pub(super) fn greeting(limits: &Limits) -> Self {
-        Self { line: limits.greeting_line, ..Self::untagged(limits) }
+        Self { line: limits.greeting_line, strict: true, ..Self::untagged(limits) }
     }
 
     fn line(&mut self, from: usize) -> Result<Need, Flaw> {
@@ -102,18 +102,20 @@ impl ResponseFramer {
                 _ => Kind::Data,
             });
         }
-        if first.is_empty() || first.starts_with(b"+") {
+        if first.is_empty() || first == b"+" {
             return Ok(Kind::Text);
         }
-        match &self.tags {
-            Some(tags) if tag(first).is_some_and(|tag| tags.contains(&tag)) => Ok(Kind::Tagged),
-            Some(_) if is_reply(line) => Err(Flaw::Malformed("a reply with the tag of no command that is on its way")),
-            Some(_) if self.strict => Err(Flaw::Malformed("neither untagged data nor the reply to the command")),
+        let flaw = match &self.tags {
+            Some(tags) if tag(first).is_some_and(|tag| tags.contains(&tag)) => return Ok(Kind::Tagged),
+            Some(_) if is_reply(line) => "a reply with the tag of no command that is on its way",
+            Some(_) if self.strict => "neither untagged data nor the reply to the command",
+            None if self.strict => "not a greeting of IMAP",
+            None if is_reply(line) || tag(first).is_some() => "a reply, but no command waits for one",
             // (Exchange, MailKit #115) A response code that stands alone; or the rest of a string with a line end in it,
             // whose literals are none of ours to read as lines.
-            Some(_) => Ok(Kind::Fetch),
-            None => Err(Flaw::Malformed("neither a greeting nor untagged data, and no command waits for a reply")),
-        }
+            _ => return Ok(Kind::Fetch),
+        };
+        Err(Flaw::Malformed(flaw))
     }
 
     /// The literal that follows this line.
@@ -159,7 +161,10 @@ impl Framer for ResponseFramer {
 /// True for `A1 OK` and the like: a reply, whatever its tag, or even without one.
 fn is_reply(line: &[u8]) -> bool {
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    words.by_ref().take(2).any(|word| Condition::parse(word).is_some())
+    let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    // `No problem" NIL` is the rest of a string.
+    let bare = Condition::parse(first).is_some_and(|condition| condition.name().as_bytes() == first);
+    bare || Condition::parse(second).is_some()
 }
 
 /// The announcement of a literal at the end of a line.
@@ -235,10 +240,8 @@ impl<'a> Response<'a> {
     pub(super) fn parse(frame: &'a [u8]) -> Self {
         let frame = trim(frame);
         let (first, rest) = word(frame);
-        if let Some(glued) = first.strip_prefix(b"+") {
-            return Self::Continue(if glued.is_empty() { rest } else { frame.get(1..).unwrap_or_default() });
-        }
         match first {
+            b"+" => Self::Continue(rest),
             b"" => Self::Blank,
             b"*" => Self::Untagged(Untagged::parse(frame, rest)),
             [b'A', digits @ ..] if number(digits).is_some() => Self::Tagged(Status::parse(rest)),

@@ -48,7 +48,7 @@ fn news_are_kept_in_order_and_bounded() {
 
 #[test]
 fn rule_7_an_early_reply_is_an_error() {
-    for early in ["A1 OK", "A1 NO", "A0 OK", "+ go", "B1 OK", "junk"] {
+    for early in ["A1 OK", "A1 NO", "A0 OK", "+ go", "B1 OK", "A9"] {
         for chunking in Chunking::ALL {
             let script = Script::parse(&format!("S: * OK\nS: {early}\nC: A1 NOOP\n")).unwrap().chunking(chunking);
             let (client, handle) = open_with(Connector::new(), Imap::new(), script, Security::Plain);

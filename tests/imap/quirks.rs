@@ -129,6 +129,29 @@ fn quirks_cost_no_connection() {
     }
 }
 
+/// A line that is no response costs no more between two commands than within one; a reply that answers nothing does.
+#[test]
+fn junk_between_two_commands() {
+    for junk in ["[COPYUID 55 31 6]", "a line", "220 x", "No problem\" NIL", "ok then", "+OK", "+1 (555) NIL"] {
+        let within = format!("S: * OK\nC: A1 NOOP\nS: {junk}\nS: A1 OK\nC: A2 NOOP\nS: A2 OK");
+        let between = format!("S: * OK\nC: A1 NOOP\nS: A1 OK\nS: {junk}\nC: A2 NOOP\nS: A2 OK");
+        for script in [within, between] {
+            session_of(&Connector::new(), Script::parse(&script).unwrap(), |mut client| {
+                client.noop().unwrap_or_else(|error| panic!("{junk}: {error}"));
+                client.noop().unwrap_or_else(|error| panic!("{junk}: {error}"));
+            });
+        }
+    }
+    for reply in ["A1 OK", "A7 OK", "A1", "A2 FINE", "x NO", "OK", "BAD what", "+", "+ go on"] {
+        let script = format!("S: * OK\nC: A1 NOOP\nS: A1 OK\nS: {reply}");
+        session_of(&Connector::new(), Script::parse(&script).unwrap(), |mut client| {
+            client.noop().unwrap();
+            assert!(matches!(client.noop(), Err(mailconnect::Error::Protocol(_))), "{reply}");
+            assert!(!client.is_open());
+        });
+    }
+}
+
 /// Rule 7: whatever is missing at the end, the result is never `Ok`; and where the bytes are cut in two makes no
 /// difference.
 #[test]

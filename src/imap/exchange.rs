@@ -86,7 +86,8 @@ impl Imap {
     /// nothing that was asked, and is an error.
     pub(super) fn hear(&mut self, wire: &mut Wire) -> Result<()> {
         if self.idling.is_some() {
-            self.end_idle(wire)?;
+            // A refusal of it is an answer to nothing that is asked now.
+            self.end_idle(wire).or_else(|error| if error.is_fatal() { Err(error) } else { Ok(()) })?;
         }
         if std::mem::take(&mut self.reading) {
             self.news.are_incomplete();

@@ -20,6 +20,9 @@ const IDLE: &str = "IDLE";
 /// leaves the rest of 250 ms for DONE.
 const LOOK: Duration = Duration::from_millis(205);
 
+/// An IDLE is ended and begun again no sooner than this.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 /// An IDLE is ended and begun again after 28 min: servers close after 30 (RFC 2177 asks for 29 at most).
 const RENEWAL: Duration = Duration::from_secs(28 * 60);
 
@@ -88,9 +91,9 @@ pub struct Idle<'c> {
 
 impl Idle<'_> {
     /// After how long IDLE is ended and begun again, since servers close and routers forget what is silent for long.
-    /// Default: 28 min. Behind a router of bad memory, 4 min may be better.
+    /// Default: 28 min. Behind a router of bad memory, 4 min may be better. Less than 1 s is taken for 1 s.
     pub fn renew_every(mut self, renewal: Duration) -> Self {
-        self.renewal = renewal;
+        self.renewal = renewal.max(SHORTEST);
         self
     }
 

@@ -189,6 +189,32 @@ fn a_cursor_may_be_dropped_or_forgotten() {
     });
 }
 
+/// What becomes of an IDLE that nobody listens to is no error of the next command.
+#[test]
+fn a_refusal_of_a_dropped_idle_costs_the_next_command_nothing() {
+    for idle in ["S: +\nS: A1 BAD enough", "S: +\nC: DONE\nS: A1 NO odd"] {
+        offering("IDLE", &format!("C: A1 IDLE\n{idle}\nC: A2 NOOP\nS: A2 OK"), |mut client| {
+            drop(client.idle(MINUTE).unwrap());
+            client.noop().unwrap();
+        });
+    }
+    offering("IDLE", "C: A1 IDLE\nS: +\nS: * BYE gone", |mut client| {
+        drop(client.idle(MINUTE).unwrap());
+        assert!(client.noop().unwrap_err().rejection().unwrap().closing && !client.is_open());
+    });
+}
+
+/// An IDLE that is renewed all the time would never wait for anything.
+#[test]
+fn it_is_renewed_once_a_second_at_most() {
+    let script = "C: A1 IDLE\nS: +\nC: DONE\nS: A1 OK\nC: A2 IDLE\nS: +\nS: * 1 EXISTS\nC: DONE\nS: A2 OK";
+    offering("IDLE", script, |mut client| {
+        let mut idle = client.idle(MINUTE).unwrap().renew_every(Duration::ZERO);
+        assert_eq!(idle.next_event().unwrap(), Some(Event::Exists(1)));
+        idle.done().unwrap();
+    });
+}
+
 /// Against a real socket, on every back end of the build: in each round news of another session, an end by another thread, and
 /// a client that can be used.
 #[test]

@@ -45,7 +45,8 @@ impl<'a> Line<'a> {
         if !text.starts_with(|first: char| first.is_ascii_alphabetic()) || !text.is_ascii() {
             return Err(Error::invalid(ARGUMENT, "wants a command in ASCII, without a tag"));
         }
-        let name = text.split(' ').next().unwrap_or_default();
+        // Some servers end a word at any white space, or at any control character.
+        let name = text.split(|c: char| c == ' ' || c.is_ascii_control()).next().unwrap_or_default();
         if HAVE_VERBS.iter().any(|verb| name.eq_ignore_ascii_case(verb)) {
             return Err(Error::invalid(ARGUMENT, format!("{name} is done by a verb of its own")));
         }

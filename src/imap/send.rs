@@ -5,7 +5,7 @@ use std::io::BufRead;
 use std::ops::RangeInclusive;
 
 use super::codec::ResponseFramer;
-use super::exchange::Step;
+use super::exchange::{Step, nothing};
 use super::line::{Line, Piece};
 use super::{Imap, STARTTLS};
 use crate::wire::{Answer, BodyOutcome, Group, Wire};
@@ -53,7 +53,8 @@ impl Imap {
         let unasked = self.unasked();
         let waits = |piece: &&Piece<'_>| piece_waits(piece, unasked);
         let body_waits = body.as_ref().is_some_and(|&(_, size)| size > UNASKED_BODY || must_wait(size, unasked));
-        let mut waiting = line.pieces.iter().filter(waits).count() + usize::from(body_waits);
+        // A body is always a part of its own, and the last.
+        let mut waiting = line.pieces.iter().filter(waits).count() + usize::from(body.is_some());
         let framer = if line.command == STARTTLS { ResponseFramer::strict } else { ResponseFramer::new };
         let answer = Answer::new(line.command, framer(tag.clone(), wire.limits()));
         // What is sent in parts changes nothing before its last.
@@ -77,17 +78,33 @@ impl Imap {
         announce(&mut group, size, body_waits, &mut answer);
         if body_waits {
             group.send()?;
-            self.go_ahead(wire, line, 0)?;
+            self.go_ahead(wire, line, 1)?;
             group = wire.group();
         }
         if group.counted(source, size)? == BodyOutcome::Answered {
             drop(group);
-            return Err(wire.malformed("an answer in the middle of a message"));
+            return Err(self.cut_off(wire, line.command));
         }
-        group.line();
-        group.send()?;
+        group.line().mark_changing();
+        match group.send() {
+            Err(_) if wire.is_open() => return Err(self.cut_off(wire, line.command)),
+            result => result?,
+        }
         wire.enter(Phase::FinalAnswer);
         Ok(())
+    }
+
+    /// The server hung up before a message was whole: what it has said of that.
+    fn cut_off(&mut self, wire: &mut Wire, command: &'static str) -> Error {
+        wire.enter(Phase::FinalAnswer);
+        match self.finish(wire, command, nothing) {
+            Ok(_) => wire.malformed("success before the message was whole"),
+            Err(Error::Rejected(mut refusal)) => {
+                refusal.closing = true;
+                Error::Rejected(refusal)
+            }
+            Err(error) => error,
+        }
     }
 
     /// Sends commands in one write, and returns their tags. None of them has a literal that waits.

@@ -43,6 +43,8 @@ pub struct Group<'w> {
     begun: bool,
     /// A secret lies in the buffer, which is wiped after use.
     secret: bool,
+    /// With what lies in the buffer up to here, a command is whole that changes what the server keeps.
+    changes: Option<usize>,
 }
 
 /// How sending a body ended.
@@ -67,6 +69,7 @@ impl<'w> Group<'w> {
             spilled: false,
             begun: false,
             secret: false,
+            changes: None,
         }
     }
 
@@ -150,6 +153,14 @@ impl<'w> Group<'w> {
         self
     }
 
+    /// With what is composed so far, the command whose answer is due last is whole, and
+    /// [changes](Answer::changing) what the server keeps; before, it changed nothing. For one that ends in a
+    /// [counted](Self::counted) body.
+    pub fn mark_changing(&mut self) -> &mut Self {
+        self.changes = Some(self.wire.out.len());
+        self
+    }
+
     /// Sends all of it in one write.
     ///
     /// # Errors
@@ -164,7 +175,8 @@ impl<'w> Group<'w> {
     fn flush(&mut self) -> Result<()> {
         let answers = std::mem::take(&mut self.answers);
         let (hidden, bodies) = (std::mem::take(&mut self.hidden), std::mem::take(&mut self.bodies));
-        let result = self.wire.send(answers, |transcript, out| show(transcript, out, &hidden, &bodies));
+        let changes = self.changes.take();
+        let result = self.wire.send(answers, changes, |transcript, out| show(transcript, out, &hidden, &bodies));
         self.wipe();
         result
     }

@@ -266,7 +266,12 @@ impl Wire {
 
     /// Sends what was composed. Bytes that the server sent for no command make it an error, since they would be taken
     /// for the answer. Each answer comes with the end of its command in what was composed.
-    fn send(&mut self, answers: Vec<(usize, Answer)>, shown: impl FnOnce(&Transcript, &[u8])) -> Result<()> {
+    fn send(
+        &mut self,
+        answers: Vec<(usize, Answer)>,
+        changes: Option<usize>,
+        shown: impl FnOnce(&Transcript, &[u8]),
+    ) -> Result<()> {
         if !self.open {
             return Err(Error::Closed);
         }
@@ -285,6 +290,9 @@ impl Wire {
         let (taken, result) = self.stream.write(&self.out);
         // A command that went out whole may be carried out, whatever became of the rest.
         self.due.extend(answers.into_iter().filter(|(end, _)| *end <= taken).map(|(_, answer)| answer));
+        if changes.is_some_and(|end| end <= taken) {
+            self.mark_changing();
+        }
         result.map_err(|error| self.cut_off(error))
     }
 

@@ -2,11 +2,11 @@
 
 use std::io::Read;
 
-use mailconnect::imap::{Event, MailboxName};
+use mailconnect::imap::{Event, Imap, ListQuery, MailboxName};
 use mailconnect::testing::Script;
-use mailconnect::{Connector, Error};
+use mailconnect::{Connector, Error, Security};
 
-use crate::{rejected, session, session_of};
+use crate::{open_with, rejected, session, session_of};
 #[test]
 fn select_and_examine() {
     let script = "C: A1 SELECT INBOX\nS: * 172 EXISTS\nS: * 1 RECENT\nS: * OK [UNSEEN 12] x\nS: * OK [UIDVALIDITY 38] x\n\
@@ -124,6 +124,39 @@ fn append_tells_whether_it_may_have_happened() {
             assert!(!client.is_open());
         });
     }
+}
+
+/// A message of which a part is missing is nowhere; what the server has said of it is the error.
+#[test]
+fn append_that_is_cut_off_is_known_to_have_failed() {
+    let body = "x".repeat(200 << 10);
+    for (answer, rejected) in [("", false), ("A1 NO [OVERQUOTA] full\r\n", true), ("* BYE enough\r\n", true)] {
+        for first in [0, 3, 40 << 10, (200 << 10) - 1, 200 << 10] {
+            let script = Script::new().server("* OK\r\n").client(format!("A1 APPEND x {{{}}}\r\n", body.len()));
+            let script = script.wait().server("+\r\n").client(&body[..first]).server(answer).reset();
+            let (client, _) = open_with(Connector::new(), Imap::new(), script, Security::Plain);
+            let mut client = client.unwrap();
+            let error = client.append("x", &[], body.as_bytes()).unwrap_err();
+            assert!(!error.outcome_unknown() && error.is_fatal(), "{first}: {error:?}");
+            assert!(!rejected || error.rejection().is_some(), "{first} {answer}: {error:?}");
+            assert!(!client.is_open());
+        }
+    }
+}
+
+/// Two names that look the same when they are shown are two mailboxes.
+#[test]
+fn a_status_belongs_to_the_mailbox_with_just_its_name() {
+    let script = Script::new().server("* OK [CAPABILITY IMAP4rev1 LIST-EXTENDED LIST-STATUS] hi\r\n");
+    let script = script.client("A1 LIST \"\" \"*\" RETURN (STATUS (MESSAGES))\r\n").server(
+        &b"* LIST () \"/\" \"\xfc\"\r\n* LIST () \"/\" \"\xfd\"\r\n* LIST () \"/\" Inbox\r\n\
+           * STATUS \"\xfc\" (MESSAGES 1)\r\n* STATUS \"\xfd\" (MESSAGES 2)\r\n* STATUS INBOX (MESSAGES 3)\r\nA1 OK\r\n"[..],
+    );
+    session_of(&Connector::new(), script, |mut client| {
+        let found = client.list_extended(&ListQuery::new("", "*").return_status("MESSAGES")).unwrap();
+        let counts: Vec<_> = found.iter().map(|entry| entry.status.as_ref().and_then(|told| told.messages)).collect();
+        assert_eq!(counts, [Some(1), Some(2), Some(3)]);
+    });
 }
 
 #[test]

@@ -138,8 +138,10 @@ impl Batch<'_> {
         self.client.protocol()
     }
 
-    /// Logs in by LOGIN, which sends the password, so only where [`login`](crate::Client::login) would send it in the end. It
-    /// can only be the first of a batch. [`run`](Self::run) fails where it is refused before a byte is sent.
+    /// Logs in by LOGIN, which sends the password itself, even where the server offers a mechanism such as SCRAM that does
+    /// not; [`login`](crate::Client::login) would prefer that. The rule about encryption is the same: without it nothing is
+    /// sent, unless it was allowed. It can only be the first of a batch. [`run`](Self::run) fails where it is refused before a
+    /// byte is sent.
     pub fn login(&mut self, user: &str, password: &str) -> Token<()> {
         let first = self.queue.is_empty();
         let line = Line::new("LOGIN").any_string("user", user).and_then(|line| line.secret("password", password));

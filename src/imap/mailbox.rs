@@ -38,7 +38,14 @@ impl Mailbox {
             Some(number) if data.is("EXISTS", true) => self.exists = number,
             Some(number) if data.is("RECENT", true) => self.recent = number,
             None if data.is("FLAGS", false) => self.flags = flags(data.rest),
-            _ => return data.status().and_then(|status| status.code).is_some_and(|code| self.code(code)),
+            _ => {
+                let Some(code) = data.status().and_then(|status| status.code) else { return false };
+                if code.is("CLOSED") {
+                    // RFC 7162, 3.2.11: all so far was said of the mailbox that was open before. It is news too.
+                    *self = Self::default();
+                }
+                return self.code(code);
+            }
         }
         true
     }

@@ -32,6 +32,17 @@ fn select_and_examine() {
     });
 }
 
+/// RFC 7162, 3.2.11: what comes before CLOSED is said of the mailbox that was open.
+#[test]
+fn select_takes_nothing_of_the_mailbox_before() {
+    let script = "C: A1 SELECT b\nS: * 9 EXISTS\nS: * 4 RECENT\nS: * FLAGS (x)\nS: * OK [CLOSED] was a\n\
+                  S: * FLAGS (y)\nS: * 2 EXISTS\nS: A1 OK [READ-WRITE] done";
+    session(script, |mut client| {
+        let mailbox = client.select("b").unwrap();
+        assert_eq!((mailbox.exists, mailbox.recent, mailbox.flags), (2, 0, vec!["y".to_owned()]));
+    });
+}
+
 #[test]
 fn mailboxes_are_listed_made_and_deleted() {
     let script = "C: A1 LIST \"\" \"*\"\nS: * LIST (\\\\HasNoChildren) \".\" INBOX\nS: * LIST () NIL {5}\nS- a\\nb\"c\\r\\n\n\

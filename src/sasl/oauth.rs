@@ -71,7 +71,7 @@ enum State {
 }
 
 impl OAuthBearer {
-    /// Logs in as `user` with this token.
+    /// Logs in as `user` with this token, or without a user as whom the token names.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for a control character in the user name, or anything but printable ASCII in the token.

@@ -49,3 +49,19 @@ impl ResolvesClientCert for Presents {
         self.0.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_within_another_leaves_it_as_it_was() {
+        let _outer = begin();
+        CAME_INTO_PLAY.set(ClientCertificate::Sent);
+        let inner = begin();
+        assert_eq!(outcome(), ClientCertificate::NotAsked);
+        CAME_INTO_PLAY.set(ClientCertificate::Missing);
+        drop(inner);
+        assert_eq!(outcome(), ClientCertificate::Sent);
+    }
+}

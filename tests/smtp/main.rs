@@ -256,8 +256,8 @@ fn size_and_utf8_are_checked_before_a_byte_is_sent() {
     });
 }
 
-/// Fails after some bytes.
-struct Broken(usize);
+/// Fails after some octets.
+pub(crate) struct Broken(pub(crate) usize);
 
 impl Read for Broken {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {

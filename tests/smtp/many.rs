@@ -1,6 +1,6 @@
 //! Many messages, many recipients, and messages in parts: what goes out, and what becomes of each.
 
-use std::io::{self, Cursor, Read};
+use std::io::Cursor;
 use std::sync::Arc;
 
 use mailconnect::smtp::{Body, Envelope, Message, Outcome, Policy, SendOptions, SendReport, Smtp};
@@ -8,7 +8,7 @@ use mailconnect::testing::{Chunking, Script};
 use mailconnect::{Connector, Error, Security, SmtpClient};
 
 use super::server::{Line, Machine, Offer};
-use super::{HELLO, envelope, shown, smtp};
+use super::{Broken, HELLO, envelope, shown, smtp};
 
 const CHUNKS: &str = "S: 250-mx.example\nS: 250-PIPELINING\nS: 250 CHUNKING\n";
 
@@ -96,21 +96,6 @@ fn a_refused_part_ends_the_transaction_by_rset_and_no_more_goes() {
     assert_eq!(shown::<()>(Err(error)), "the server refused BDAT: 552 too much fatal=false unknown=false");
     client.noop().unwrap();
     handle.finish();
-}
-
-/// Fails after some octets.
-struct Broken(usize);
-
-impl Read for Broken {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.0 == 0 {
-            return Err(io::Error::other("disk"));
-        }
-        let n = self.0.min(buf.len());
-        buf[..n].fill(b'x');
-        self.0 -= n;
-        Ok(n)
-    }
 }
 
 #[test]

@@ -27,6 +27,12 @@ fn oauthbearer_is_as_in_its_rfc() {
 }
 
 #[test]
+fn without_a_user_the_token_says_who_it_is() {
+    let first = OAuthBearer::new("", "t").unwrap().start(&Context::new("imap", "localhost")).unwrap().unwrap();
+    assert_eq!(first.as_bytes(), b"n,,\x01host=localhost\x01auth=Bearer t\x01\x01");
+}
+
+#[test]
 fn a_name_is_escaped_and_a_socket_has_no_port() {
     let mut oauth = OAuthBearer::new("a=b,c", "t").unwrap();
     let first = oauth.start(&Context::new("smtp", "localhost")).unwrap().unwrap();

@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::strings::{slice, string};
 use super::text::Text;
-use super::tokens::{Span, Tokens, slice, string};
+use super::tokens::{Next, Span, Tokens};
 
 /// Date, subject, addresses and ids of a message, out of its header.
 ///
@@ -37,12 +38,14 @@ pub(super) type Fields = [Span; 10];
 pub(super) fn fields(tokens: &mut Tokens<'_>) -> Option<Fields> {
     let mut fields = Fields::default();
     for field in &mut fields {
-        let Some(span) = tokens.span().ok()? else { return Some(fields) };
-        *field = span;
+        match tokens.span() {
+            Next::Value(span) => *field = span,
+            Next::Close => return Some(fields),
+            Next::Broken => return None,
+        }
     }
     // What there is beyond them means nothing.
-    while tokens.span().ok()?.is_some() {}
-    Some(fields)
+    tokens.close().then_some(fields)
 }
 
 impl<'a> Envelope<'a> {
@@ -194,18 +197,26 @@ impl<'a> Iterator for Addresses<'a> {
     type Item = Address<'a>;
 
     fn next(&mut self) -> Option<Address<'a>> {
+        let tokens = self.0.as_mut()?;
         loop {
-            let tokens = self.0.as_mut()?;
-            let Ok(Some(span)) = tokens.span() else {
-                self.0 = None;
-                return None;
+            let Some(mut parts) = tokens.list_ahead() else {
+                // No address, or the end of all.
+                tokens.span().value()?;
+                continue;
             };
-            if let Some(mut parts) = Tokens::inside(slice(tokens.bytes(), span)) {
-                let bytes = parts.bytes();
-                // What follows the end of a list that is too short is nothing.
-                let mut next = || parts.span().ok().flatten().and_then(|span| string(slice(bytes, span)));
-                return Some(Address { name: next(), route: next(), mailbox: next(), host: next() });
+            let (bytes, mut ended) = (parts.bytes(), false);
+            // What follows the end of a list that is too short is nothing.
+            let mut next = || {
+                let span = if ended { None } else { parts.span().value() };
+                ended = span.is_none();
+                string(slice(bytes, span?))
+            };
+            let address = Address { name: next(), route: next(), mailbox: next(), host: next() };
+            if !ended && !parts.close() {
+                return None;
             }
+            tokens.go_behind(&parts);
+            return Some(address);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::events::Event;
 use super::line::Line;
 use super::messages::Messages;
 use super::names::Names;
-use super::tokens::words;
+use super::strings::words;
 use crate::wire::{Answer, Flaw, Part, Ready, Wire};
 use crate::{Error, Limits, Rejection, Result, Severity};
 

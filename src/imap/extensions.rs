@@ -3,7 +3,8 @@
 use super::codec::Untagged;
 use super::exchange::{Collect, Completion};
 use super::line::Line;
-use super::tokens::{Tokens, Value, words};
+use super::strings::words;
+use super::tokens::{Tokens, Value};
 use super::{Imap, ResponseCode};
 use crate::wire::{Flaw, Wire};
 use crate::{Client, Error, Limits, Result};

@@ -10,7 +10,7 @@ use super::items::{Budget, Found, Kind};
 use super::line::Line;
 use super::messages::KeptItem;
 use super::section::{Item, Section, Source};
-use super::tokens::unescape;
+use super::strings::unescape;
 use super::{BodyStructure, Envelope, Imap, SequenceSet};
 use crate::wire::{Body, Part, Wire};
 use crate::{Client, Error, Rejection, Result, Severity};

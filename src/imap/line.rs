@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::SequenceSet;
 use super::codec::marker;
 use super::names::{MailboxName, Names};
-use super::tokens::unescape;
+use super::strings::unescape;
 use crate::{Error, Result};
 
 /// A command without its tag.

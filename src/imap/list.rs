@@ -10,7 +10,8 @@ use super::line::Line;
 use super::mailbox::ListEntry;
 use super::names::Names;
 use super::status::MailboxStatus;
-use super::tokens::{Token, Tokens, unescape};
+use super::strings::unescape;
+use super::tokens::{Token, Tokens};
 use crate::wire::Flaw;
 use crate::{Client, Limits, Result};
 

@@ -3,7 +3,8 @@
 use super::codec::{Code, Untagged, word};
 use super::names::Names;
 use super::status::MailboxStatus;
-use super::tokens::{Tokens, Value, words};
+use super::strings::words;
+use super::tokens::{Tokens, Value};
 use crate::Limits;
 use crate::wire::Flaw;
 

@@ -9,7 +9,7 @@ use super::exchange::{Collect, Completion};
 use super::fetch::{Lender, State};
 use super::items::{Found, Kind, Numbered, Valued};
 use super::section::Source;
-use super::tokens::unescape;
+use super::strings::unescape;
 use super::{BodyStructure, Envelope, Fetch, Flags, Imap, Item, Section};
 use crate::wire::{Flaw, Part, Wire};
 use crate::{Limits, Result};

@@ -60,6 +60,7 @@ mod send;
 mod sequence;
 mod status;
 mod store;
+mod strings;
 mod structure;
 mod text;
 mod tokens;

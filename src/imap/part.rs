@@ -4,9 +4,10 @@ use std::fmt;
 
 use super::codec::number;
 use super::envelope::Envelope;
+use super::strings::{slice, string, strings};
 use super::structure::{BodyStructure, Form, Node};
 use super::text::Text;
-use super::tokens::{Tokens, slice, string, strings};
+use super::tokens::Tokens;
 
 /// A part of a message: text, an attachment, an enclosed message, or a multipart with others in it.
 #[derive(Clone, Copy)]
@@ -219,7 +220,7 @@ impl<'s> Disposition<'s> {
             return Some(Self { kind, parameters: Parameters(&[]) });
         }
         let mut tokens = Tokens::inside(raw)?;
-        let mut next = || tokens.span().ok().flatten().map(|span| slice(raw, span));
+        let mut next = || tokens.span().value().map(|span| slice(raw, span));
         let (kind, parameters) = (string(next()?), Parameters(next().unwrap_or_default()));
         // (Exchange) `(NIL NIL)` says nothing; (MailKit #486) `(NIL ("filename" ..))` says that there is a file.
         let kind = kind.or_else(|| parameters.iter().next().is_some().then(Text::default))?;
@@ -237,7 +238,7 @@ impl<'s> Parameters<'s> {
         let raw = self.0;
         let mut tokens = Tokens::inside(raw);
         std::iter::from_fn(move || {
-            let mut next = || tokens.as_mut()?.span().ok().flatten().map(|span| string(slice(raw, span)));
+            let mut next = || tokens.as_mut()?.span().value().map(|span| string(slice(raw, span)));
             let name = next()?.unwrap_or_default();
             Some((name, next().flatten().unwrap_or_default()))
         })

@@ -8,9 +8,9 @@ use super::DateTime;
 use super::envelope::Envelope;
 use super::items::{Numbered, Valued};
 use super::names::Names;
+use super::strings::{string, strings, words};
 use super::structure::BodyStructure;
 use super::text::Text;
-use super::tokens::{string, strings, words};
 use crate::wire::Body;
 use crate::{Error, Result};
 

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::part::BodyPart;
+use super::strings::{slice, string};
 use super::text::Text;
-use super::tokens::{Span, Tokens, slice, string};
+use super::tokens::{Next, Span, Tokens};
 
 /// How deep parts may be nested: 64, as in [`Limits::nesting`](crate::Limits::nesting).
 const NESTING: usize = 64;
@@ -99,7 +100,7 @@ impl Parts {
     pub(super) fn find(tokens: &mut Tokens<'_>, nesting: usize) -> Option<Self> {
         let raw = tokens.bytes();
         // Room for what most messages have.
-        let mut built = Self { nodes: Vec::with_capacity(4), values: Vec::with_capacity(40) };
+        let mut built = Self { nodes: Vec::with_capacity(8), values: Vec::with_capacity(64) };
         let mut stack = Vec::with_capacity(4);
         stack.push(built.open(None, 1)?);
         loop {
@@ -112,17 +113,21 @@ impl Parts {
                 tokens.next().ok()?;
                 let (parent, place) = (u32::try_from(top.node).ok()?, if top.count == 0 { top.parts + 1 } else { 0 });
                 stack.push(built.open(Some(parent), place)?);
-            } else if let Some(span) = tokens.span().ok()? {
-                top.keep(span);
-            } else {
-                let done = stack.pop()?;
-                built.close(&done, raw)?;
-                let Some(parent) = stack.last_mut() else { return Some(built) };
-                if parent.count == 0 {
-                    parent.parts += 1;
-                } else {
-                    // An enclosed message's body is one of its values.
-                    parent.keep(Span::default());
+                continue;
+            }
+            match tokens.span() {
+                Next::Value(span) => top.keep(span),
+                Next::Broken => return None,
+                Next::Close => {
+                    let done = stack.pop()?;
+                    built.close(&done, raw)?;
+                    let Some(parent) = stack.last_mut() else { return Some(built) };
+                    if parent.count == 0 {
+                        parent.parts += 1;
+                    } else {
+                        // An enclosed message's body is one of its values.
+                        parent.keep(Span::default());
+                    }
                 }
             }
         }

@@ -4,10 +4,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memchr3;
-
 use super::codec::number;
-use super::text::Text;
+use super::strings::{announced, special, unescape};
 use crate::Limits;
 use crate::wire::Flaw;
 
@@ -51,7 +49,22 @@ pub(super) struct Tokens<'a> {
     most: usize,
 }
 
-const NO_END: Flaw = Flaw::Malformed("a value without an end");
+/// What comes next in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A value, and where it is.
+    Value(Span),
+    /// The parenthesis that closes the list.
+    Close,
+    /// A value without an end, or none; or more tokens than may be.
+    Broken,
+}
+
+impl Next {
+    pub(super) fn value(self) -> Option<Span> {
+        if let Self::Value(span) = self { Some(span) } else { None }
+    }
+}
 
 impl<'a> Tokens<'a> {
     /// Starts at the byte `at`.
@@ -115,11 +128,17 @@ impl<'a> Tokens<'a> {
         self.bytes.get(self.at).copied()
     }
 
-    /// One more token is read.
+    /// One more token is read; false if that is one too many.
+    #[inline]
+    fn counted(&mut self) -> bool {
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or_default();
+        left.is_some()
+    }
+
     #[inline]
     fn count(&mut self) -> Result<(), Flaw> {
-        self.left = self.left.checked_sub(1).ok_or(Flaw::TooMuch { what: "tokens", max: self.most as u64 })?;
-        Ok(())
+        if self.counted() { Ok(()) } else { Err(Flaw::TooMuch { what: "tokens", max: self.most as u64 }) }
     }
 
     /// The next token; none at the end.
@@ -155,7 +174,7 @@ impl<'a> Tokens<'a> {
         self.at += 1;
         loop {
             let tail = self.rest();
-            match memchr3(b'"', b'\\', b'\n', tail).and_then(|found| Some((found, *tail.get(found)?))) {
+            match special(tail).and_then(|found| Some((found, *tail.get(found)?))) {
                 Some((found, b'\\')) => self.at += found + 2,
                 Some((found, b'"')) => {
                     self.at += found + 1;
@@ -267,26 +286,32 @@ impl<'a> Tokens<'a> {
         true
     }
 
-    /// Where the next value is, whole; none at the parenthesis that closes the list around it, behind which it goes.
-    pub(super) fn span(&mut self) -> Result<Option<Span>, Flaw> {
-        let Some(first) = self.peek() else { return Err(NO_END) };
+    /// Where the next value is, whole. Goes behind it, or behind the parenthesis that closes the list around it.
+    #[inline]
+    pub(super) fn span(&mut self) -> Next {
+        let Some(first) = self.peek() else { return Next::Broken };
         let start = self.at;
-        self.count()?;
         let whole = match first {
+            _ if !self.counted() => false,
             b')' => {
                 self.at += 1;
-                return Ok(None);
+                return Next::Close;
             }
             b'(' => {
                 self.at += 1;
-                self.skip_list()?
+                self.close()
             }
             first => self.skip_one(first),
         };
         match (u32::try_from(start), u32::try_from(self.at)) {
-            (Ok(start), Ok(end)) if whole => Ok(Some((start, end))),
-            _ => Err(NO_END),
+            (Ok(start), Ok(end)) if whole => Next::Value((start, end)),
+            _ => Next::Broken,
         }
+    }
+
+    /// Goes behind the parenthesis that closes the list which it is in; false if there is none.
+    pub(super) fn close(&mut self) -> bool {
+        self.skip_list().unwrap_or(false)
     }
 
     /// Where in the frame the value is that was read last.
@@ -365,61 +390,6 @@ impl<'a> Value<'a> {
             _ => None,
         }
     }
-}
-
-/// The bytes of a value that was found in `bytes`.
-pub(super) fn slice(bytes: &[u8], span: Span) -> &[u8] {
-    bytes.get(span.0 as usize..span.1 as usize).unwrap_or_default()
-}
-
-/// The text of a value as it was sent; none for NIL, a list, and nothing.
-pub(super) fn string(raw: &[u8]) -> Option<Text<'_>> {
-    let quoted = raw.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
-    let text = match (quoted, raw.first()?) {
-        (Some(inside), _) => unescape(inside),
-        (None, b'(') => return None,
-        (None, _) => match announced(raw) {
-            Some((line, _)) => Cow::Borrowed(raw.get(line..).unwrap_or_default()),
-            None if raw.eq_ignore_ascii_case(b"NIL") => return None,
-            None => Cow::Borrowed(raw),
-        },
-    };
-    Some(Text(text))
-}
-
-/// The strings and atoms of a list.
-pub(super) fn strings(list: &[u8]) -> impl Iterator<Item = Text<'_>> {
-    let mut tokens = Tokens::inside(list);
-    let next = move || tokens.as_mut()?.span().ok().flatten().map(|span| slice(list, span));
-    std::iter::from_fn(next).filter_map(string)
-}
-
-/// The length of the line that announces a literal at the start of `rest`, and its size.
-fn announced(rest: &[u8]) -> Option<(usize, u64)> {
-    let start = rest.strip_prefix(b"~").unwrap_or(rest).strip_prefix(b"{")?;
-    let digits = start.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, after) = start.split_at_checked(digits)?;
-    let after = after.strip_prefix(b"+").unwrap_or(after).strip_prefix(b"}")?;
-    let after = after.strip_prefix(b"\r").unwrap_or(after).strip_prefix(b"\n")?;
-    Some((rest.len() - after.len(), number(digits)?))
-}
-
-/// What a quoted string means.
-pub(super) fn unescape(inside: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'\\', inside).is_none() || inside == b"\\" {
-        return Cow::Borrowed(inside);
-    }
-    let mut plain = Vec::with_capacity(inside.len());
-    let mut bytes = inside.iter();
-    while let Some(&byte) = bytes.next() {
-        plain.push(if byte == b'\\' { bytes.next().copied().unwrap_or(byte) } else { byte });
-    }
-    Cow::Owned(plain)
-}
-
-/// The words of a list of atoms, as of flags; blanks more than needed are no words.
-pub(super) fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split(|byte| matches!(byte, b' ' | b'(' | b')' | b'\r' | b'\n' | b'\t')).filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Byte tables for the tokenizer.
 
+use super::super::strings::{slice, string};
 use super::*;
 
 fn tokens(text: &str) -> Vec<String> {
@@ -62,7 +63,7 @@ fn values_of_a_list_are_found_and_read() {
     let list = b"(a \"b\\\"\" {1}\r\nc (d (e) \"f\")NIL ~{0}\r\n \"\\\\\"\"\") rest";
     let mut tokens = Tokens::inside(list).unwrap();
     let mut found = Vec::new();
-    while let Some(span) = tokens.span().unwrap() {
+    while let Next::Value(span) = tokens.span() {
         found.push(string(slice(list, span)).map(|text| text.to_string()));
     }
     let text = |text: &str| Some(text.to_owned());
@@ -70,8 +71,8 @@ fn values_of_a_list_are_found_and_read() {
     assert_eq!(tokens.peek(), Some(b'r'));
     for broken in [&b"(a"[..], b"((a)", b"(\"a)", b"({5}\r\na)", b"("] {
         let mut tokens = Tokens::inside(broken).unwrap();
-        let end = std::iter::from_fn(|| tokens.span().transpose()).find_map(Result::err);
-        assert_eq!(end, Some(NO_END), "{broken:?}");
+        let end = std::iter::repeat_with(|| tokens.span()).find(|next| next.value().is_none());
+        assert_eq!(end, Some(Next::Broken), "{broken:?}");
     }
     assert!(Tokens::inside(b"a").is_none() && Tokens::inside(b"").is_none());
     assert_eq!(string(b""), None);

@@ -1,13 +1,14 @@
 //! IMAP against the crates `imap` and `async-imap`, in one run: metadata of 20 000 messages to typed values, 2 000 bodies
-//! of 20 KiB, and one of 50 MiB to a sink; and how much memory ours takes for that one. All talk to the same server in
-//! this process, which writes prepared bytes; without TLS, and all with TCP_NODELAY.
+//! of 20 KiB, and one of 50 MiB to a sink, which a loop of bare reads takes too: what the kernel needs, no client can save.
+//! And how much memory ours takes for that one. All talk to the same server in this process, which writes prepared bytes;
+//! without TLS, and all with TCP_NODELAY.
 //!
 //!   cargo run --release --manifest-path benches/Cargo.toml --bin imap
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed};
@@ -231,6 +232,25 @@ fn our_bodies(client: &mut ImapClient, set: &str, total: usize) {
     assert_eq!(read, total as u64);
 }
 
+// ---- No client at all: what the kernel takes ----
+
+/// The same bytes by a loop of reads, none of which is looked at.
+fn bare_body(stream: &mut TcpStream) {
+    stream.write_all(b"A1 FETCH 1 (BODY.PEEK[])\r\n").expect("a server");
+    let around = format!("* 1 FETCH (BODY[] {{{LARGE}}}\r\n)\r\nA1 OK done\r\n").len();
+    let (mut block, mut left) = (vec![0; 48 << 10], LARGE + around);
+    while left > 0 {
+        left -= stream.read(&mut block).expect("an answer");
+    }
+}
+
+fn bare(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).expect("a server");
+    let mut greeting = String::new();
+    BufReader::with_capacity(1, &mut stream).read_line(&mut greeting).expect("a greeting");
+    stream
+}
+
 // ---- Theirs: their values are only looked at, not gone through ----
 
 type Theirs = imap::Session<TcpStream>;
@@ -333,6 +353,10 @@ fn main() -> io::Result<()> {
             &pair(rounds, || our_bodies(&mut ours, set, total), || asynchronous.bodies(set, total)),
         );
     }
+    let mut stream = bare(address);
+    let kernel = pair(rounds, || our_bodies(&mut ours, "1", LARGE), || bare_body(&mut stream));
+    println!("  no client   {kernel}");
+    println!("  a client that did nothing would take {:.2} times as long as ours", kernel.ratio);
     let heap = |work: &mut dyn FnMut()| peak(work) >> 10;
     println!("heap at most, above what lay there before, in KiB");
     println!("  a body of 50 MiB: ours {}", heap(&mut || our_bodies(&mut ours, "1", LARGE)));

@@ -18,9 +18,11 @@ pub struct Limits {
     pub reply_lines: usize,
     /// Bytes of an SMTP reply: 128 KiB.
     pub reply_size: usize,
-    /// Bytes of an IMAP line: 1 MiB. A SEARCH of 100 000 UIDs takes 0.8 MB.
+    /// Bytes of an IMAP line: 1 MiB. The answer to SEARCH, which takes 0.8 MB for 100 000 UIDs, is bound by
+    /// [`collected`](Self::collected) alone.
     pub imap_line: usize,
-    /// Bytes of an IMAP literal inside a value (an address, a mailbox name): 64 KiB.
+    /// Bytes of an IMAP literal inside a value (an address, a mailbox name): 64 KiB. Those who ask for METADATA or for
+    /// scripts by a command of their own may want more. Sections of messages have no such limit.
     pub value_literal: usize,
     /// Bytes collected in memory for one answer: 64 MiB. Streaming has no such limit.
     pub collected: usize,

@@ -53,6 +53,11 @@ impl ResponseFramer {
         Self { tags: Some(tags), single: false, ..Self::untagged(limits) }
     }
 
+    /// With lines up to all that may be collected: found messages come in one, however many they are.
+    pub(super) fn long_lines(self) -> Self {
+        Self { line: self.collected, ..self }
+    }
+
     /// The answer to STARTTLS: whatever is odd about it may be an attacker's, and ends the upgrade.
     pub(super) fn strict(tags: RangeInclusive<u32>, limits: &Limits) -> Self {
         Self { strict: true, ..Self::new(tags, limits) }
@@ -118,11 +123,13 @@ impl ResponseFramer {
         Err(Flaw::Malformed(flaw))
     }
 
-    /// The literal that follows this line.
-    fn follows(&self, line: &[u8]) -> Option<Marker> {
+    /// The literal that follows this line, which may be the first of its response.
+    fn follows(&self, line: &[u8], first: bool) -> Option<Marker> {
         let marker = marker(trim(line))?;
         let literal = match self.kind {
-            Kind::Tagged | Kind::Text => in_code(line),
+            Kind::Tagged | Kind::Text if first => in_code(line),
+            // One literal of the code was there already.
+            Kind::Tagged | Kind::Text => memchr(b']', line).is_none(),
             _ => true,
         };
         literal.then_some(marker)
@@ -140,7 +147,7 @@ impl Framer for ResponseFramer {
         if self.kind == Kind::Unknown {
             self.kind = self.classify(line)?;
         }
-        let Some(marker) = self.follows(line) else {
+        let Some(marker) = self.follows(line, from == 0) else {
             self.state = State::Start;
             let kind = std::mem::replace(&mut self.kind, Kind::Unknown);
             return Ok(if kind == Kind::Tagged || self.single { Need::Last } else { Need::Frame });

@@ -9,7 +9,7 @@ use super::exchange::{Step, nothing};
 use super::line::{Line, Piece};
 use super::{Imap, STARTTLS};
 use crate::wire::{Answer, BodyOutcome, Group, Wire};
-use crate::{Error, Phase, Result};
+use crate::{Error, Limits, Phase, Result};
 
 /// LITERAL- (RFC 7888, 5) sends up to this without waiting.
 const LITERAL_MINUS: u64 = 4096;
@@ -55,8 +55,7 @@ impl Imap {
         let body_waits = body.as_ref().is_some_and(|&(_, size)| size > UNASKED_BODY || must_wait(size, unasked));
         // A body is always a part of its own, and the last.
         let mut waiting = line.pieces.iter().filter(waits).count() + usize::from(body.is_some());
-        let framer = if line.command == STARTTLS { ResponseFramer::strict } else { ResponseFramer::new };
-        let answer = Answer::new(line.command, framer(tag.clone(), wire.limits()));
+        let answer = Answer::new(line.command, framer(line.command, tag.clone(), wire.limits()));
         // What is sent in parts changes nothing before its last.
         let mut answer = Some(if line.changes && waiting == 0 { answer.changing() } else { answer });
         let mut group = wire.group();
@@ -114,7 +113,7 @@ impl Imap {
         let limits = wire.limits().clone();
         let mut group = wire.group();
         for (tag, line) in tags.clone().zip(lines) {
-            let answer = Answer::new(line.command, ResponseFramer::new(tags.clone(), &limits));
+            let answer = Answer::new(line.command, framer(line.command, tags.clone(), &limits));
             let mut answer = Some(if line.changes { answer.changing() } else { answer });
             group.put("A").number(tag.into()).put(" ");
             for piece in &line.pieces {
@@ -187,6 +186,15 @@ impl Imap {
             wire.mark_changing();
         }
         Ok(())
+    }
+}
+
+/// What cuts the answer to a command into responses.
+fn framer(command: &str, tags: RangeInclusive<u32>, limits: &Limits) -> ResponseFramer {
+    match command {
+        STARTTLS => ResponseFramer::strict(tags, limits),
+        "SEARCH" | "UID SEARCH" => ResponseFramer::new(tags, limits).long_lines(),
+        _ => ResponseFramer::new(tags, limits),
     }
 }
 

@@ -157,6 +157,23 @@ fn rule_6_limits_hold_while_reading() {
     assert!(matches!(error, Error::Limit(limit) if limit.max == 1_000));
 }
 
+/// A large mailbox is no attack: all its UIDs come in one line, which may be as long as what is kept of an answer.
+#[test]
+fn rule_6_a_search_may_find_as_much_as_is_collected() {
+    let uids: Vec<u32> = (0..300_000).map(|n| n + 5_000_000).collect();
+    let line = uids.iter().fold(String::from("* SEARCH"), |line, uid| line + " " + &uid.to_string()) + "\r\n";
+    let script =
+        |answer: &str| Script::new().server("* OK\r\n").client("A1 UID SEARCH ALL\r\n").server(answer.to_owned());
+    session_of(&Connector::new(), script(&line).server("A1 OK\r\n"), |mut client| {
+        assert_eq!(client.uid_search("ALL").unwrap(), uids);
+    });
+    let mut limits = Limits::default();
+    (limits.imap_line, limits.collected) = (100, 1_000_000);
+    let (client, _) = open_with(Connector::new().limits(limits), Imap::new(), script(&line).stall(), Security::Plain);
+    let error = client.unwrap().uid_search("ALL").unwrap_err();
+    assert!(matches!(error, Error::Limit(limit) if limit.max == 1_000_000));
+}
+
 /// Nesting is a number: what is nested too deep for a structure stays raw, and costs nothing but itself.
 #[test]
 fn rule_12_nesting_costs_a_value_at_most() {

@@ -76,6 +76,7 @@ fn responses_end_where_they_end() {
         ("A7 NO [ALERT] {5}\r\n", &["last: A7 NO [ALERT] {5}\\r\\n"]),
         ("A7 NO see [x {5}\r\n", &["last: A7 NO see [x {5}\\r\\n"]),
         ("A7 NO [BADCHARSET ({5}\r\nUTF-8)] x {5}\r\n", &["last: A7 NO [BADCHARSET ({5}\\r\\nUTF-8)] x {5}\\r\\n"]),
+        ("A7 NO [X {1}\r\n] {2}\r\n\r\n] {5}\r\n", &["last: A7 NO [X {1}\\r\\n] {2}\\r\\n\\r\\n] {5}\\r\\n"]),
         // Message sections go by as bodies, wherever they stand.
         (
             "* 1 FETCH (BODY[] {3}\r\nabc FLAGS ())\r\nA7 OK\r\n",

@@ -1,6 +1,6 @@
 //! How much a server may send. Every limit is checked while reading, never after.
 
-/// The limits, each with its number and reason. Exceeding one closes the client.
+/// The limits, each with its number and reason. Exceeding one closes the client, where nothing else is said.
 ///
 /// ```
 /// let mut limits = mailconnect::Limits::default();
@@ -21,8 +21,9 @@ pub struct Limits {
     /// Bytes of an IMAP line: 1 MiB. The answer to SEARCH, which takes 0.8 MB for 100 000 UIDs, is bound by
     /// [`collected`](Self::collected) alone.
     pub imap_line: usize,
-    /// Bytes of an IMAP literal inside a value (an address, a mailbox name): 64 KiB. Those who ask for METADATA or for
-    /// scripts by a command of their own may want more. Sections of messages have no such limit.
+    /// Bytes of an IMAP literal inside a value (an address, a mailbox name): 64 KiB. A larger one goes by, up to
+    /// [`collected`](Self::collected), and costs that value; those who ask for METADATA may want more. Sections of messages
+    /// have no such limit.
     pub value_literal: usize,
     /// Bytes collected in memory for one answer: 64 MiB. Streaming has no such limit.
     pub collected: usize,

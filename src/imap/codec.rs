@@ -12,8 +12,8 @@ use crate::wire::{Flaw, Framer, Need};
 
 /// Cuts the answer to one command into responses, a frame each; its tagged one is the last.
 ///
-/// The literals of a response are part of its frame, but for a message section's in a FETCH: that is streamed, and the
-/// response goes on after it in a frame of its own.
+/// The literals of a response are part of its frame, but for a message section's in a FETCH and those that are too large
+/// for a value: they are streamed, and the response goes on after them in a frame of its own.
 #[derive(Debug)]
 pub(super) struct ResponseFramer {
     /// The tags of the commands that are on their way, of which one ends the answer; if none is, none may be tagged.
@@ -152,11 +152,16 @@ impl Framer for ResponseFramer {
             let kind = std::mem::replace(&mut self.kind, Kind::Unknown);
             return Ok(if kind == Kind::Tagged || self.single { Need::Last } else { Need::Frame });
         };
-        let streamed = self.kind == Kind::Fetch && is_section(line.get(..marker.at).unwrap_or_default());
-        let max = if streamed { u64::MAX } else { self.literal as u64 };
+        let section = self.kind == Kind::Fetch && is_section(line.get(..marker.at).unwrap_or_default());
+        let max = match self.kind {
+            _ if section => u64::MAX,
+            // What is too large for a value goes by, and costs the value.
+            Kind::Fetch | Kind::Data => self.collected as u64,
+            _ => self.literal as u64,
+        };
         let bytes = marker.size.filter(|&bytes| bytes <= max);
         let bytes = bytes.ok_or(Flaw::TooMuch { what: "bytes in a literal", max })?;
-        if streamed {
+        if section || bytes > self.literal as u64 {
             self.state = State::Start;
             return Ok(Need::Stream(bytes));
         }

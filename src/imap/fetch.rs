@@ -155,6 +155,8 @@ pub(super) struct State {
     place: Place,
     /// Where in the frame the next item begins.
     at: usize,
+    /// So many lists are open of a value that has a literal too large for it; what is left of that value is passed over.
+    open: usize,
     budget: Budget,
     /// A section's name, and what was quoted of it: kept here, to be lent.
     name: String,
@@ -196,6 +198,7 @@ impl State {
             command,
             place: Place::LastFrame,
             at: 0,
+            open: 0,
             budget: Budget::default(),
             name: String::new(),
             held: Vec::new(),
@@ -205,7 +208,7 @@ impl State {
     /// The message whose first frame was just read, if it is one.
     pub(super) fn begin(&mut self, wire: &mut Wire, part: Part) -> Option<u32> {
         let (number, at) = fetch(wire.frame())?;
-        self.at = at;
+        (self.at, self.open) = (at, 0);
         self.place = Place::before(part);
         self.budget = Budget::new(wire.limits());
         Some(number)
@@ -241,8 +244,10 @@ impl State {
             let found = Found::parse(wire.frame(), self.at, &mut self.budget);
             if let Some(found) = found.map_err(|flaw| wire.flaw(flaw))? {
                 self.at = found.end;
-                if found.broken {
-                    self.place = Place::Rest;
+                match found.open {
+                    Some(open) if self.place == Place::BeforeBody => self.open = open,
+                    Some(_) => self.place = Place::Rest,
+                    None => {}
                 }
                 return Ok(Some(found));
             }
@@ -251,7 +256,8 @@ impl State {
                 break;
             }
             let (_, part) = imap.part(wire)?;
-            self.at = 0;
+            let behind = self.budget.go_behind(wire.frame(), self.open);
+            (self.at, self.open) = behind.map_err(|flaw| wire.flaw(flaw))?;
             self.place = Place::before(part);
         }
         Ok(None)

@@ -17,8 +17,8 @@ pub(super) struct Found {
     pub(super) kind: Kind,
     /// Where the next one begins.
     pub(super) end: usize,
-    /// Where it ends is not to be told, so nothing after it can be read.
-    pub(super) broken: bool,
+    /// Its end is not in the frame, where so many lists are open.
+    pub(super) open: Option<usize>,
 }
 
 /// What an item is.
@@ -88,9 +88,9 @@ impl Kind {
     /// `spot` is where the value's text is, `whole` where the value is.
     fn new(name: &[u8], value: &Value<'_>, spot: Range<usize>, whole: Range<usize>) -> Self {
         match value {
-            // Whatever its name: what follows the frame must be read or skipped.
-            Value::Streamed(size) => return Self::Stream(*size),
-            Value::Broken(_) => return Self::Other(whole),
+            Value::Streamed(size) if is_section(name) => return Self::Stream(*size),
+            // Too large for a value, it goes by.
+            Value::Streamed(_) | Value::Broken(_) => return Self::Other(whole),
             _ => {}
         }
         if is_section(name) {
@@ -144,6 +144,20 @@ impl Budget {
     pub(super) fn new(limits: &Limits) -> Self {
         Self { left: limits.tokens, most: limits.tokens, nesting: limits.nesting }
     }
+
+    /// Where the items go on behind a value that began in an earlier frame, with so many lists still open; how many are so
+    /// at the end of this frame, if that comes first.
+    pub(super) fn go_behind(&mut self, frame: &[u8], open: usize) -> Result<(usize, usize), Flaw> {
+        let mut tokens = Tokens::with_left(frame, 0, self.left, self.most);
+        let open = tokens.skip_lists(open)?;
+        self.left = tokens.left();
+        Ok((tokens.position(), open))
+    }
+}
+
+/// How many lists are open at the end of a value that has none.
+fn open_lists(value: &[u8]) -> usize {
+    Tokens::inside(value).map_or(0, |mut tokens| tokens.skip_lists(1).unwrap_or_default())
 }
 
 impl Found {
@@ -156,11 +170,11 @@ impl Found {
         let empty = matches!(tokens.peek(), None | Some(b')'));
         // Yandex sends `BODY[2] )` for an empty part.
         if empty && is_section(name) {
-            return Ok(Some(Self { name: start..end, kind: Kind::Nil, end, broken: false }));
+            return Ok(Some(Self { name: start..end, kind: Kind::Nil, end, open: None }));
         }
         if let Some(kind) = Kind::of_list(name, &mut tokens, budget.nesting) {
             budget.left = tokens.left();
-            return Ok(Some(Self { name: start..end, kind, end: tokens.position(), broken: false }));
+            return Ok(Some(Self { name: start..end, kind, end: tokens.position(), open: None }));
         }
         let whole = tokens.position();
         let found = tokens.value()?;
@@ -169,12 +183,12 @@ impl Found {
         Ok(Some(match found {
             Some(value) => {
                 let (spot, whole) = (tokens.spot(&value), whole..end_of_item);
-                let broken = matches!(value, Value::Broken(_));
+                let open = if let Value::Broken(rest) = value { Some(open_lists(rest)) } else { None };
                 let kind = Kind::new(name, &value, spot, whole);
-                Self { name: start..end, kind, end: end_of_item, broken }
+                Self { name: start..end, kind, end: end_of_item, open }
             }
             // Where nothing follows a name, the list may go on after it.
-            None => Self { name: start..end, kind: Kind::Other(end..end), end, broken: false },
+            None => Self { name: start..end, kind: Kind::Other(end..end), end, open: None },
         }))
     }
 }
@@ -189,7 +203,7 @@ pub(super) fn flags_of(rest: &[u8], limits: &Limits) -> Option<(Option<u32>, Vec
             Kind::Value(Valued::Flags, list) => found = Some(flags(rest.get(list).unwrap_or_default())),
             _ => {}
         }
-        if item.broken {
+        if item.open.is_some() {
             break;
         }
         at = item.end;

@@ -245,7 +245,7 @@ impl<'a> Tokens<'a> {
     }
 
     fn list(&mut self, start: usize) -> Result<Value<'a>, Flaw> {
-        let closed = self.skip_list()?;
+        let closed = self.skip_lists(1)? == 0;
         if !closed {
             self.at = self.bytes.len();
         }
@@ -253,22 +253,20 @@ impl<'a> Tokens<'a> {
         Ok(if closed { Value::List(bytes) } else { Value::Broken(bytes) })
     }
 
-    /// Goes behind the parenthesis that closes the list whose first was read; false if there is none.
-    fn skip_list(&mut self) -> Result<bool, Flaw> {
-        let mut depth = 1_usize;
-        while let Some(first) = self.peek() {
+    /// Goes behind the parenthesis that closes the outermost of so many lists. If there is none, it says how many are open
+    /// where it ends.
+    pub(super) fn skip_lists(&mut self, mut depth: usize) -> Result<usize, Flaw> {
+        while depth > 0 {
+            let Some(first) = self.peek() else { break };
             self.count()?;
             match first {
                 b'(' => (self.at, depth) = (self.at + 1, depth + 1),
                 b')' => (self.at, depth) = (self.at + 1, depth - 1),
-                _ if !self.skip_one(first) => return Ok(false),
+                _ if !self.skip_one(first) => break,
                 _ => {}
             }
-            if depth == 0 {
-                return Ok(true);
-            }
         }
-        Ok(false)
+        Ok(depth)
     }
 
     /// Goes behind the string or atom that begins here, with this byte; false if it has no end.
@@ -311,7 +309,7 @@ impl<'a> Tokens<'a> {
 
     /// Goes behind the parenthesis that closes the list which it is in; false if there is none.
     pub(super) fn close(&mut self) -> bool {
-        self.skip_list().unwrap_or(false)
+        self.skip_lists(1) == Ok(0)
     }
 
     /// Where in the frame the value is that was read last.

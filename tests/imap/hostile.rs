@@ -136,8 +136,8 @@ fn rule_6_limits_hold_while_reading() {
     let read = |client: &mut ImapClient| told(client, "1", "ALL").map(drop);
     let limited = |answer: Vec<u8>| fail(Connector::new(), answer, &read);
     assert_eq!(limited(vec![b'x'; (1 << 20) + 1]), ("bytes in a line", 1 << 20));
-    assert_eq!(limited(b"* 1 FETCH (X {4294967295}\r\nabc".to_vec()), ("bytes in a literal", 65_536));
-    assert_eq!(limited(b"* X {18446744073709551616}\r\nabc".to_vec()), ("bytes in a literal", 65_536));
+    assert_eq!(limited(b"* 1 FETCH (X {4294967295}\r\nabc".to_vec()), ("bytes in a literal", 64 << 20));
+    assert_eq!(limited(b"* X {18446744073709551616}\r\nabc".to_vec()), ("bytes in a literal", 64 << 20));
     let many = [b"* CAPABILITY", " x".repeat(1_001).as_bytes(), b"\r\n"].concat();
     assert_eq!(limited(many), ("capabilities", 1_000));
     let mut limits = Limits::default();
@@ -155,6 +155,38 @@ fn rule_6_limits_hold_while_reading() {
     let script = Script::new().server("* OK\r\n").client("A1 NOOP\r\n").server("* 1 EXISTS\r\n".repeat(100)).stall();
     let error = open_with(small, Imap::new(), script, Security::Plain).0.unwrap().noop().unwrap_err();
     assert!(matches!(error, Error::Limit(limit) if limit.max == 1_000));
+}
+
+/// What is too large for a value goes by: it costs the value, be it one that the rest of the list is in, and no more.
+#[test]
+fn rule_6_a_literal_too_large_for_a_value_costs_that_value() {
+    let large = ["{70000}\r\n", &"()\"\r\n{5}".repeat(14_000)[..70_000]].concat();
+    let answer = format!(
+        "* 1 FETCH (UID 5 X {large} PREVIEW {large} ENVELOPE ((\"a\" {large} ({{1}}\r\n)) {large}) NIL) BODY[] {{2}}\r\nhi \
+         FLAGS ())\r\n* METADATA \"\" (/private/comment {large})\r\n* LIST () \"/\" {large}\r\n* 2 FETCH (ENVELOPE ({large}\r\n\
+         * 3 FETCH (UID 7)\r\nA1 OK\r\n"
+    );
+    for chunking in Chunking::ALL {
+        let script = Script::new().server("* OK\r\n").client("A1 FETCH 1 ALL\r\n").server(answer.clone());
+        let script = script.client("A2 NOOP\r\n").server("A2 OK\r\n").chunking(chunking);
+        session_of(&Connector::new(), script, |mut client| {
+            let items = [
+                "message 1",
+                "Uid(5)",
+                "X: {70000}",
+                "PREVIEW: {70000}",
+                "ENVELOPE: ((\"a\" {70000}",
+                "BODY[] 2 hi",
+                "Flags([])",
+                "message 2",
+                "ENVELOPE: ({70000}",
+                "message 3",
+                "Uid(7)",
+            ];
+            assert_eq!(told(&mut client, "1", "ALL").unwrap(), items);
+            client.noop().unwrap();
+        });
+    }
 }
 
 /// A large mailbox is no attack: all its UIDs come in one line, which may be as long as what is kept of an answer.

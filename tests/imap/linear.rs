@@ -125,6 +125,6 @@ fn rule_6_and_12_long_lines_are_refused_at_the_limit() {
     assert_eq!(limit("a long line", line.clone(), usize::MAX), 1 << 20);
     assert_eq!(limit("a long line in single bytes", line, 1), 1 << 20);
     for size in ["4294967295", "18446744073709551615", "18446744073709551616"] {
-        assert_eq!(limit("a literal", format!("* 1 FETCH (X {{{size}}}\r\nabc").into_bytes(), 1), 64 << 10);
+        assert_eq!(limit("a literal", format!("* 1 FETCH (X {{{size}}}\r\nabc").into_bytes(), 1), 64 << 20);
     }
 }

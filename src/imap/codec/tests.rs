@@ -135,7 +135,8 @@ fn rule_7_a_tag_ends_only_its_own_command() {
 #[test]
 fn rule_6_announced_sizes() {
     let too_much = |bytes: &str| matches!(answer(bytes), Err(Flaw::TooMuch { what: "bytes in a literal", .. }));
-    for size in ["65537", "4294967295", "18446744073709551615", "18446744073709551616", "99999999999999999999999999"] {
+    for size in ["67108865", "4294967295", "18446744073709551615", "18446744073709551616", "99999999999999999999999999"]
+    {
         assert!(too_much(&format!("* X {{{size}}}\r\n")), "{size}");
         assert!(too_much(&format!("* 1 FETCH (X {{{size}+}}\r\n")), "{size}");
     }
@@ -145,6 +146,11 @@ fn rule_6_announced_sizes() {
     );
     assert!(too_much("* 1 FETCH (BODY[] {18446744073709551616}\r\n"));
     assert!(!too_much("* X {65536}\r\n"));
+    // What is too large for a value goes by.
+    let beyond = format!("* X ({{65537}}\r\n{}a {{1}}\r\nb)\r\nA7 OK\r\n", "x".repeat(65_537));
+    let gone_by = ["body 65537: * X ({65537}\\r\\n", "a {1}\\r\\nb)\\r\\n", "last: A7 OK\\r\\n"];
+    assert_eq!(answer(&beyond).unwrap(), gone_by);
+    assert!(too_much("A7 OK [X {65537}\r\n"));
     let limits = Limits { collected: 20, ..Limits::default() };
     let small = |bytes: &[u8]| frames(ResponseFramer::new(7..=7, &limits), bytes);
     assert!(matches!(small(b"* X {9}\r\n123456789 {9}\r\n123456789\r\n"), Err(Flaw::TooMuch { max: 20, .. })));

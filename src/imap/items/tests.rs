@@ -25,7 +25,7 @@ fn items(frame: impl AsRef<[u8]>) -> Vec<String> {
         };
         all.push(format!("{} {shown}", text(item.name.clone())));
         at = item.end;
-        if item.broken {
+        if item.open.is_some() {
             break;
         }
     }

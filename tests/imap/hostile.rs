@@ -194,8 +194,7 @@ fn rule_6_a_literal_too_large_for_a_value_costs_that_value() {
 fn rule_6_a_search_may_find_as_much_as_is_collected() {
     let uids: Vec<u32> = (0..300_000).map(|n| n + 5_000_000).collect();
     let line = uids.iter().fold(String::from("* SEARCH"), |line, uid| line + " " + &uid.to_string()) + "\r\n";
-    let script =
-        |answer: &str| Script::new().server("* OK\r\n").client("A1 UID SEARCH ALL\r\n").server(answer.to_owned());
+    let script = |answer: &str| Script::new().server("* OK\r\n").client("A1 UID SEARCH ALL\r\n").server(answer);
     session_of(&Connector::new(), script(&line).server("A1 OK\r\n"), |mut client| {
         assert_eq!(client.uid_search("ALL").unwrap(), uids);
     });

@@ -4,6 +4,32 @@ use super::codec::word;
 use crate::Limits;
 use crate::wire::Flaw;
 
+/// Capabilities that include others, which a server then need not name: those that IMAP4rev2 has taken in whole (RFC 9051,
+/// appendix E; of BINARY and SPECIAL-USE it has only a part), and those of RFC 7162, 3.2.2, RFC 7888, 5, and RFC 6855, 6.
+const INCLUDED: &[(&str, &[&str])] = &[
+    (
+        "IMAP4REV2",
+        &[
+            "NAMESPACE",
+            "UNSELECT",
+            "UIDPLUS",
+            "ESEARCH",
+            "SEARCHRES",
+            "ENABLE",
+            "IDLE",
+            "SASL-IR",
+            "LIST-EXTENDED",
+            "LIST-STATUS",
+            "MOVE",
+            "LITERAL-",
+            "STATUS=SIZE",
+        ],
+    ),
+    ("QRESYNC", &["CONDSTORE"]),
+    ("LITERAL+", &["LITERAL-"]),
+    ("UTF8=ONLY", &["UTF8=ACCEPT"]),
+];
+
 /// What a server says that it can do: `IMAP4REV1`, `IDLE`, `AUTH=PLAIN`, ..
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capabilities {
@@ -30,12 +56,23 @@ impl Capabilities {
         Ok(Self { names })
     }
 
-    /// True if the server has this one, in whatever case it is written.
+    /// True if the server has this one, in whatever case it is written: it names it, or another one that includes it.
+    ///
+    /// ```
+    /// use mailconnect::imap::ResponseCode;
+    ///
+    /// let ResponseCode::Capability(capabilities) = ResponseCode::parse(b"CAPABILITY IMAP4rev2 QRESYNC") else { panic!() };
+    /// assert!(capabilities.has("qresync") && capabilities.has("CONDSTORE")); // RFC 7162
+    /// assert!(capabilities.has("MOVE") && !capabilities.has("QUOTA")); // RFC 9051, appendix E
+    /// assert_eq!(capabilities.iter().collect::<Vec<_>>(), ["IMAP4REV2", "QRESYNC"]);
+    /// ```
     pub fn has(&self, name: &str) -> bool {
-        self.names.iter().any(|known| known.eq_ignore_ascii_case(name))
+        let is = |other: &&str| other.eq_ignore_ascii_case(name);
+        let including = INCLUDED.iter().filter(|(_, included)| included.iter().any(|included| is(&included)));
+        self.iter().any(|known| is(&known) || including.clone().any(|(whole, _)| known == *whole))
     }
 
-    /// Their names, in upper case, in the server's order.
+    /// The names that the server gave, in upper case, in its order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }

@@ -192,7 +192,7 @@ impl<'a> ListQuery<'a> {
         self
     }
 
-    /// Tells of each its special use.
+    /// Tells of each its special use (RFC 6154). A server that cannot be asked may tell it all the same.
     #[must_use]
     pub fn return_special_use(mut self) -> Self {
         self.tell.push("SPECIAL-USE");

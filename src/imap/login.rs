@@ -15,7 +15,7 @@ impl Imap {
     pub(super) fn sasl(&mut self, wire: &mut Wire, mechanism: &mut dyn Mechanism, context: &Context<'_>) -> Result<()> {
         let mut exchange = Exchange::start(wire, mechanism, context)?;
         let name = exchange.name().to_owned();
-        let may_ride = self.capabilities.as_ref().is_some_and(|capabilities| capabilities.has("SASL-IR"));
+        let may_ride = self.known().has("SASL-IR");
         let mut line = Line::new(AUTHENTICATE).atom("mechanism", &name)?;
         if let Some(first) = exchange.initial(|_| may_ride) {
             line = line.initial(first.as_bytes());

@@ -18,20 +18,6 @@ const LITERAL_MINUS: u64 = 4096;
 /// round trip to hear first whether the server wants it.
 const UNASKED_BODY: u64 = 64 << 10;
 
-/// Extensions that IMAP4rev2 has taken in, RFC 9051, appendix E.
-const IN_REV2: &[&str] = &[
-    "NAMESPACE",
-    "UNSELECT",
-    "UIDPLUS",
-    "ESEARCH",
-    "ENABLE",
-    "IDLE",
-    "LIST-EXTENDED",
-    "LIST-STATUS",
-    "MOVE",
-    "SPECIAL-USE",
-];
-
 impl Imap {
     /// Sends a command whole.
     ///
@@ -148,8 +134,7 @@ impl Imap {
     /// are known.
     pub(super) fn check(&mut self, wire: &mut Wire, line: &Line<'_>) -> Result<()> {
         let Some(extension) = line.needs else { return Ok(()) };
-        let capabilities = self.learn_capabilities(wire)?;
-        if capabilities.has(extension) || IN_REV2.contains(&extension) && capabilities.has("IMAP4REV2") {
+        if self.learn_capabilities(wire)?.has(extension) {
             return Ok(());
         }
         Err(Error::unsupported(format!("{}: the server does not offer {extension}", line.command)))
@@ -163,11 +148,10 @@ impl Imap {
 
     /// Up to which size a literal goes out without the server's leave; none if never.
     fn unasked(&self) -> Option<u64> {
-        let offers = |name| self.capabilities.as_ref().is_some_and(|capabilities| capabilities.has(name));
-        if offers("LITERAL+") {
-            return Some(u64::MAX);
+        match self.known() {
+            capabilities if capabilities.has("LITERAL+") => Some(u64::MAX),
+            capabilities => capabilities.has("LITERAL-").then_some(LITERAL_MINUS),
         }
-        (offers("LITERAL-") || offers("IMAP4REV2")).then_some(LITERAL_MINUS)
     }
 
     /// Waits for the `+` that lets a literal go on; `waiting` more of them follow in this command.

@@ -10,6 +10,7 @@ mod injection;
 mod linear;
 mod login;
 mod mailboxes;
+mod offers;
 mod opening;
 mod quirks;
 mod recorded;

@@ -1,0 +1,60 @@
+//! What a server can do without naming it: some capabilities include others.
+
+use mailconnect::imap::{ListQuery, Store};
+use mailconnect::testing::Script;
+use mailconnect::{Connector, Error, ImapClient};
+
+use crate::session_of;
+
+/// A session with a server that offers just this.
+#[track_caller]
+fn offering_only(capabilities: &str, script: &str, work: impl Fn(ImapClient)) {
+    let script = format!("S: * OK [CAPABILITY {capabilities}] ready\n{script}");
+    session_of(&Connector::new(), Script::parse(&script).unwrap(), work);
+}
+
+/// RFC 7162, 3.2.2.
+#[test]
+fn qresync_includes_condstore() {
+    let script = "C: A1 STORE 1 (UNCHANGEDSINCE 5) FLAGS (a)\nS: A1 OK";
+    offering_only("IMAP4rev1 QRESYNC", script, |mut client| {
+        client.store(1, &Store::replace(&["a"]).unchanged_since(5)).unwrap();
+    });
+}
+
+/// RFC 9051, appendix E.
+#[test]
+fn rev2_includes_what_it_has_taken_in() {
+    let script = "C: A1 NAMESPACE\nS: A1 OK\nC: A2 UNSELECT\nS: A2 OK\nC: A3 UID EXPUNGE 1\nS: A3 OK\nC: A4 UID SEARCH RETURN (SAVE) ALL\n\
+                  S: A4 OK\nC: A5 ENABLE X\nS: A5 OK\nC: A6 UID MOVE 1 x\nS: A6 OK\n\
+                  C: A7 LIST (SUBSCRIBED) \"\" \"*\" RETURN (STATUS (SIZE))\nS: A7 OK";
+    offering_only("IMAP4rev2", script, |mut client| {
+        client.namespace().unwrap();
+        client.unselect().unwrap();
+        client.uid_expunge(1).unwrap();
+        client.uid_esearch("SAVE", "ALL").unwrap();
+        client.enable(&["X"]).unwrap();
+        client.uid_move(1, "x").unwrap();
+        client.list_extended(&ListQuery::new("", "*").subscribed().return_status("SIZE")).unwrap();
+        // Of RFC 6154 it has the attributes, but neither option.
+        for query in [ListQuery::new("", "*").special_use(), ListQuery::new("", "*").return_special_use()] {
+            assert!(matches!(client.list_extended(&query), Err(Error::Unsupported(_))));
+        }
+        let capabilities = client.capabilities().unwrap();
+        for name in ["idle", "SASL-IR", "LITERAL-", "SEARCHRES", "STATUS=SIZE", "MOVE"] {
+            assert!(capabilities.has(name), "{name}");
+        }
+        // What it has in part, and what it lacks.
+        for name in ["BINARY", "SPECIAL-USE", "LITERAL+", "CONDSTORE", "IMAP4rev1", "LOGINDISABLED"] {
+            assert!(!capabilities.has(name), "{name}");
+        }
+        assert_eq!(capabilities.iter().collect::<Vec<_>>(), ["IMAP4REV2"]);
+    });
+}
+
+/// RFC 9051, 6.2.2: one wait less.
+#[test]
+fn rev2_takes_the_first_response_with_the_command() {
+    let script = "C: A1 AUTHENTICATE PLAIN AHUAcA==\nS: A1 OK";
+    offering_only("IMAP4rev2 AUTH=PLAIN", script, |mut client| client.login("u", "p").unwrap());
+}

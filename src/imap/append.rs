@@ -151,7 +151,7 @@ impl Client<Imap> {
         size: u64,
     ) -> Result<Option<AppendUid>> {
         self.exchange(|imap, wire| {
-            let mut line = Line::changing("APPEND").mailbox(mailbox, imap.names)?;
+            let mut line = Line::changing("APPEND").mailbox(mailbox)?;
             if !options.flags.is_empty() {
                 line = line.flags(options.flags)?;
             }

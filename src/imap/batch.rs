@@ -7,13 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
-use super::copy::{Gone, uid_expunging};
+use super::commands::{opening, renaming};
+use super::copy::{Gone, copying, uid_expunging};
 use super::exchange::{Collect, Nothing};
 use super::extensions::{RawAnswer, anything};
 use super::fetch::fetching;
 use super::line::Line;
+use super::list::listing;
 use super::messages::Messages;
 use super::pipeline::{Queued, Reply};
+use super::search::{esearching, searching};
+use super::status::status_of;
 use super::store::storing;
 use super::{
     CopyUid, FetchedMessage, Imap, ListEntry, Mailbox, MailboxName, MailboxStatus, SearchResult, SequenceSet, Store,
@@ -58,7 +62,8 @@ impl Client<Imap> {
 /// Arguments are those of the client's own verbs. One that is refused is told by [`run`](Self::run), which sends nothing
 /// then. These wait for the answers to what is before them, as RFC 9051, 5.5 has it: a command with sequence numbers after
 /// one that may change them (any but `FETCH`, `STORE` and `SEARCH` with sequence numbers themselves; `SELECT` starts anew),
-/// and a string that the server must ask for.
+/// and a string that the server must ask for. So does a mailbox's name with letters other than ASCII behind a log-in, after
+/// which servers may want it in UTF-8.
 #[must_use = "nothing is sent until run is called"]
 pub struct Batch<'c> {
     client: &'c mut Client<Imap>,
@@ -134,10 +139,6 @@ impl Batch<'_> {
         token
     }
 
-    fn imap(&self) -> &Imap {
-        self.client.protocol()
-    }
-
     /// Logs in by LOGIN, which sends the password itself, even where the server offers a mechanism such as SCRAM that does
     /// not; [`login`](crate::Client::login) would prefer that. The rule about encryption is the same: without it nothing is
     /// sent, unless it was allowed. It can only be the first of a batch. [`run`](Self::run) fails where it is refused before a
@@ -168,14 +169,12 @@ impl Batch<'_> {
 
     /// [`Client::select`](crate::Client::select).
     pub fn select<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Token<Mailbox> {
-        let request = self.imap().opening("SELECT", mailbox);
-        self.add(request)
+        self.add(opening("SELECT", mailbox))
     }
 
     /// [`Client::examine`](crate::Client::examine).
     pub fn examine<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Token<Mailbox> {
-        let request = self.imap().opening("EXAMINE", mailbox);
-        self.add(request)
+        self.add(opening("EXAMINE", mailbox))
     }
 
     /// [`Client::close`](crate::Client::close).
@@ -209,56 +208,48 @@ impl Batch<'_> {
     }
 
     fn about(&mut self, command: &'static str, mailbox: MailboxName<'_>) -> Token<()> {
-        let line = Line::changing(command).mailbox(mailbox, self.imap().names);
+        let line = Line::changing(command).mailbox(mailbox);
         self.add(line.map(|line| (line, Nothing)))
     }
 
     /// [`Client::rename`](crate::Client::rename).
     pub fn rename<'m, 'n>(&mut self, from: impl Into<MailboxName<'m>>, to: impl Into<MailboxName<'n>>) -> Token<()> {
-        let request = self.imap().renaming(from, to);
-        self.add(request)
+        self.add(renaming(from, to))
     }
 
     /// [`Client::list`](crate::Client::list).
     pub fn list(&mut self, reference: &str, pattern: &str) -> Token<Vec<ListEntry>> {
-        let request = self.imap().listing("LIST", reference, pattern);
-        self.add(request)
+        self.add(listing("LIST", reference, pattern))
     }
 
     /// [`Client::lsub`](crate::Client::lsub).
     pub fn lsub(&mut self, reference: &str, pattern: &str) -> Token<Vec<ListEntry>> {
-        let request = self.imap().listing("LSUB", reference, pattern);
-        self.add(request)
+        self.add(listing("LSUB", reference, pattern))
     }
 
     /// [`Client::status`](crate::Client::status).
     pub fn status<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>, items: &str) -> Token<MailboxStatus> {
-        let request = self.imap().status_of(mailbox, items);
-        self.add(request)
+        self.add(status_of(mailbox, items))
     }
 
     /// [`Client::search`](crate::Client::search).
     pub fn search(&mut self, criteria: &str) -> Token<Vec<u32>> {
-        let request = self.imap().searching("SEARCH", criteria);
-        self.add(request)
+        self.add(searching("SEARCH", criteria))
     }
 
     /// [`Client::uid_search`](crate::Client::uid_search).
     pub fn uid_search(&mut self, criteria: &str) -> Token<Vec<u32>> {
-        let request = self.imap().searching("UID SEARCH", criteria);
-        self.add(request)
+        self.add(searching("UID SEARCH", criteria))
     }
 
     /// [`Client::esearch`](crate::Client::esearch).
     pub fn esearch(&mut self, options: &str, criteria: &str) -> Token<SearchResult> {
-        let request = self.imap().esearching("SEARCH", options, criteria);
-        self.add(request)
+        self.add(esearching("SEARCH", options, criteria))
     }
 
     /// [`Client::uid_esearch`](crate::Client::uid_esearch).
     pub fn uid_esearch(&mut self, options: &str, criteria: &str) -> Token<SearchResult> {
-        let request = self.imap().esearching("UID SEARCH", options, criteria);
-        self.add(request)
+        self.add(esearching("UID SEARCH", options, criteria))
     }
 
     /// [`Client::fetch`](crate::Client::fetch), with all messages in memory.
@@ -337,8 +328,7 @@ impl Batch<'_> {
         set: Result<SequenceSet>,
         mailbox: MailboxName<'_>,
     ) -> Token<Option<CopyUid>> {
-        let request = set.and_then(|set| self.imap().copying(command, &set, mailbox));
-        self.add(request)
+        self.add(set.and_then(|set| copying(command, &set, mailbox)))
     }
 
     /// [`Client::expunge`](crate::Client::expunge).

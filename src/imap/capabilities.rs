@@ -68,7 +68,7 @@ impl Capabilities {
     /// ```
     pub fn has(&self, name: &str) -> bool {
         let is = |other: &&str| other.eq_ignore_ascii_case(name);
-        let including = INCLUDED.iter().filter(|(_, included)| included.iter().any(|included| is(&included)));
+        let including = INCLUDED.iter().filter(|(_, included)| included.iter().any(is));
         self.iter().any(|known| is(&known) || including.clone().any(|(whole, _)| known == *whole))
     }
 

@@ -104,7 +104,7 @@ impl Client<Imap> {
     /// # Errors
     /// [`Error::Rejected`](crate::Error::Rejected) if there is none of that name; no mailbox is open then.
     pub fn select<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Result<Mailbox> {
-        self.exchange(|imap, wire| imap.perform(wire, imap.opening("SELECT", mailbox)?))
+        self.exchange(|imap, wire| imap.perform(wire, opening("SELECT", mailbox)?))
     }
 
     /// Opens a mailbox, named in UTF-8, to read it only.
@@ -123,7 +123,7 @@ impl Client<Imap> {
     /// # Errors
     /// As [`select`](Self::select).
     pub fn examine<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>) -> Result<Mailbox> {
-        self.exchange(|imap, wire| imap.perform(wire, imap.opening("EXAMINE", mailbox)?))
+        self.exchange(|imap, wire| imap.perform(wire, opening("EXAMINE", mailbox)?))
     }
 
     /// Lets the server do what it has put off for the selected mailbox (RFC 3501, 6.4.1); IMAP4rev2 has no such command.
@@ -266,7 +266,7 @@ impl Client<Imap> {
     /// # Errors
     /// [`Error::Rejected`](crate::Error::Rejected) if there is none of the first name, or one of the second.
     pub fn rename<'m, 'n>(&mut self, from: impl Into<MailboxName<'m>>, to: impl Into<MailboxName<'n>>) -> Result<()> {
-        self.exchange(|imap, wire| imap.perform(wire, imap.renaming(from, to)?))
+        self.exchange(|imap, wire| imap.perform(wire, renaming(from, to)?))
     }
 
     /// Adds a mailbox, named in UTF-8, to those that are subscribed: a list that clients keep on the server.
@@ -326,30 +326,23 @@ impl Client<Imap> {
     /// A command that changes something about a mailbox.
     fn about<'m>(&mut self, command: &'static str, mailbox: impl Into<MailboxName<'m>>) -> Result<()> {
         self.exchange(|imap, wire| {
-            let line = Line::changing(command).mailbox(mailbox, imap.names)?;
+            let line = Line::changing(command).mailbox(mailbox)?;
             imap.perform(wire, (line, Nothing))
         })
     }
 }
 
-impl Imap {
-    pub(super) fn renaming<'m, 'n>(
-        &self,
-        from: impl Into<MailboxName<'m>>,
-        to: impl Into<MailboxName<'n>>,
-    ) -> Result<(Line<'static>, Nothing)> {
-        let line = Line::changing("RENAME").mailbox(from, self.names)?.into_owned();
-        Ok((line.mailbox(to, self.names)?.into_owned(), Nothing))
-    }
+pub(super) fn renaming<'m, 'n>(
+    from: impl Into<MailboxName<'m>>,
+    to: impl Into<MailboxName<'n>>,
+) -> Result<(Line<'static>, Nothing)> {
+    let line = Line::changing("RENAME").mailbox(from)?.into_owned();
+    Ok((line.mailbox(to)?.into_owned(), Nothing))
+}
 
-    pub(super) fn opening<'a>(
-        &self,
-        command: &'static str,
-        name: impl Into<MailboxName<'a>>,
-    ) -> Result<(Line<'a>, Opening)> {
-        let line = Line::new(command).mailbox(name, self.names)?;
-        Ok((line, Opening { examine: command == "EXAMINE", mailbox: Mailbox::default() }))
-    }
+pub(super) fn opening<'a>(command: &'static str, name: impl Into<MailboxName<'a>>) -> Result<(Line<'a>, Opening)> {
+    let line = Line::new(command).mailbox(name)?;
+    Ok((line, Opening { examine: command == "EXAMINE", mailbox: Mailbox::default() }))
 }
 
 /// The answer to SELECT or EXAMINE.

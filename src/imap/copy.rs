@@ -37,7 +37,7 @@ impl Client<Imap> {
         mailbox: impl Into<MailboxName<'m>>,
     ) -> Result<Option<CopyUid>> {
         let set = set.try_into().map_err(Into::into)?;
-        self.exchange(|imap, wire| imap.perform(wire, imap.copying("COPY", &set, mailbox)?))
+        self.exchange(|imap, wire| imap.perform(wire, copying("COPY", &set, mailbox)?))
     }
 
     /// As [`copy`](Self::copy), by UID.
@@ -67,7 +67,7 @@ impl Client<Imap> {
         mailbox: impl Into<MailboxName<'m>>,
     ) -> Result<Option<CopyUid>> {
         let set = set.try_into().map_err(Into::into)?;
-        self.exchange(|imap, wire| imap.perform(wire, imap.copying("UID COPY", &set, mailbox)?))
+        self.exchange(|imap, wire| imap.perform(wire, copying("UID COPY", &set, mailbox)?))
     }
 
     /// Moves messages (the command MOVE), by sequence number, to another mailbox, named in UTF-8. Their going is told as
@@ -104,7 +104,7 @@ impl Client<Imap> {
         mailbox: impl Into<MailboxName<'m>>,
     ) -> Result<Option<CopyUid>> {
         let set = set.try_into().map_err(Into::into)?;
-        self.exchange(|imap, wire| imap.perform(wire, imap.copying("MOVE", &set, mailbox)?))
+        self.exchange(|imap, wire| imap.perform(wire, copying("MOVE", &set, mailbox)?))
     }
 
     /// As [`move_to`](Self::move_to), by UID.
@@ -135,7 +135,7 @@ impl Client<Imap> {
         mailbox: impl Into<MailboxName<'m>>,
     ) -> Result<Option<CopyUid>> {
         let set = set.try_into().map_err(Into::into)?;
-        self.exchange(|imap, wire| imap.perform(wire, imap.copying("UID MOVE", &set, mailbox)?))
+        self.exchange(|imap, wire| imap.perform(wire, copying("UID MOVE", &set, mailbox)?))
     }
 
     /// Removes the messages that are marked as deleted, and returns the sequence numbers that the server tells: each as it
@@ -189,19 +189,16 @@ impl Client<Imap> {
     }
 }
 
-impl Imap {
-    pub(super) fn copying<'a>(
-        &self,
-        command: &'static str,
-        set: &SequenceSet,
-        mailbox: impl Into<MailboxName<'a>>,
-    ) -> Result<(Line<'a>, Copied)> {
-        let mut line = Line::changing(command).set(set).mailbox(mailbox, self.names)?;
-        if command.ends_with("MOVE") {
-            line = line.needing("MOVE");
-        }
-        Ok((line, Copied(None)))
+pub(super) fn copying<'a>(
+    command: &'static str,
+    set: &SequenceSet,
+    mailbox: impl Into<MailboxName<'a>>,
+) -> Result<(Line<'a>, Copied)> {
+    let mut line = Line::changing(command).set(set).mailbox(mailbox)?;
+    if command.ends_with("MOVE") {
+        line = line.needing("MOVE");
     }
+    Ok((line, Copied(None)))
 }
 
 pub(super) fn uid_expunging(set: &SequenceSet) -> (Line<'static>, Gone) {

@@ -222,7 +222,7 @@ impl Imap {
         self.check(wire, &line)?;
         let limits = wire.limits().clone();
         self.send(wire, &line)?;
-        collect.sent_as(self.tag);
+        collect.sent_as(self.tag, self.names);
         let done = self.finish(wire, line.command, |data| collect.take(data, &limits))?;
         Ok(collect.done(&done))
     }
@@ -272,8 +272,8 @@ pub(super) trait Collect {
     /// Takes what belongs to the command; false if this does not.
     fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw>;
 
-    /// The command with this tag is the one whose answer it takes.
-    fn sent_as(&mut self, _tag: u32) {}
+    /// The command with this tag is the one whose answer it takes, and names stand so in it.
+    fn sent_as(&mut self, _tag: u32, _names: Names) {}
 
     /// It takes messages, which a batch then reads item by item.
     fn messages(&mut self) -> Option<&mut Messages> {

@@ -28,8 +28,17 @@ pub(super) struct Line<'a> {
 pub(super) enum Piece<'a> {
     Own(&'static str),
     Text(&'static str, Cow<'a, [u8]>),
+    /// A mailbox's name that stands otherwise in UTF-7 than in UTF-8: in which is known when it goes out.
+    Name(&'static str, Cow<'a, str>),
+    /// A pattern of such names.
+    Pattern(&'static str, Cow<'a, str>),
+    /// Says that the strings of a search are UTF-8, unless that goes without saying (RFC 6855, 3).
+    Charset,
     Secret(&'static str, Zeroizing<Vec<u8>>),
-    Literal { bytes: Zeroizing<Vec<u8>>, secret: bool },
+    Literal {
+        bytes: Zeroizing<Vec<u8>>,
+        secret: bool,
+    },
 }
 
 impl<'a> Line<'a> {
@@ -65,6 +74,9 @@ impl<'a> Line<'a> {
         let owned = |piece| match piece {
             Piece::Own(text) => Piece::Own(text),
             Piece::Text(argument, text) => Piece::Text(argument, Cow::Owned(text.into_owned())),
+            Piece::Name(argument, name) => Piece::Name(argument, Cow::Owned(name.into_owned())),
+            Piece::Pattern(argument, names) => Piece::Pattern(argument, Cow::Owned(names.into_owned())),
+            Piece::Charset => Piece::Charset,
             Piece::Secret(argument, secret) => Piece::Secret(argument, secret),
             Piece::Literal { bytes, secret } => Piece::Literal { bytes, secret },
         };
@@ -77,10 +89,18 @@ impl<'a> Line<'a> {
         let size = |piece: &Piece<'_>| match piece {
             Piece::Own(text) => text.len(),
             Piece::Text(_, text) => text.len(),
+            // In UTF-7 one byte may become five: a control character.
+            Piece::Name(_, text) | Piece::Pattern(_, text) => 5 * text.len() + 2,
+            Piece::Charset => 15,
             Piece::Secret(_, bytes) => bytes.len(),
             Piece::Literal { bytes, .. } => bytes.len() + 16,
         };
         self.pieces.iter().map(size).sum::<usize>() + 16
+    }
+
+    /// It has a name that must not go out before it is known how names stand on the wire.
+    pub(super) fn names_a_mailbox(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Name(..) | Piece::Pattern(..)))
     }
 
     /// A command that changes what the server keeps.
@@ -141,15 +161,19 @@ impl<'a> Line<'a> {
         self.text("sequence set", set.to_string().into_bytes())
     }
 
-    pub(super) fn mailbox(self, name: impl Into<MailboxName<'a>>, names: Names) -> Result<Self> {
+    pub(super) fn mailbox(self, name: impl Into<MailboxName<'a>>) -> Result<Self> {
+        const ARGUMENT: &str = "mailbox";
         let name = name.into();
-        refuse_controls("mailbox", name.bytes())?;
-        let encoded = names.encode(name);
-        // RFC 6855, 3: a quoted string may hold it then.
-        if names == Names::Utf8 && !encoded.is_ascii() && std::str::from_utf8(&encoded).is_ok() {
-            return Ok(self.text("mailbox", quoted(&encoded)));
-        }
-        Ok(self.string("mailbox", encoded))
+        refuse_controls(ARGUMENT, name.bytes())?;
+        Ok(match name.ambiguous() {
+            Some(name) => self.own(" ").piece(Piece::Name(ARGUMENT, name.into())),
+            None => self.string(ARGUMENT, name.bytes()),
+        })
+    }
+
+    fn piece(mut self, piece: Piece<'a>) -> Self {
+        self.pieces.push(piece);
+        self
     }
 
     /// A string of the caller's: quoted, or a literal.
@@ -162,15 +186,18 @@ impl<'a> Line<'a> {
     }
 
     /// A pattern of LIST: always quoted, so that its wildcards are taken by every server.
-    pub(super) fn pattern(self, argument: &'static str, pattern: &str, names: Names) -> Result<Self> {
+    pub(super) fn pattern(self, argument: &'static str, pattern: &'a str) -> Result<Self> {
         refuse_controls(argument, pattern.as_bytes())?;
-        Ok(self.text(argument, quoted(&names.encode(pattern.into()))))
+        Ok(match MailboxName::from(pattern).ambiguous() {
+            Some(pattern) => self.own(" ").piece(Piece::Pattern(argument, pattern.into())),
+            None => self.text(argument, quoted(pattern.as_bytes())),
+        })
     }
 
     /// An atom, a quoted string or a literal, as the text needs it. It holds no CR, LF or NUL.
     fn string(self, argument: &'static str, text: impl Into<Cow<'a, [u8]>>) -> Self {
         let text = text.into();
-        if is_atom(&text) && !text.eq_ignore_ascii_case(b"NIL") {
+        if is_plain(&text) {
             return self.text(argument, text);
         }
         if text.is_ascii() { self.text(argument, quoted(&text)) } else { self.own(" ").literal(&text, false) }
@@ -222,15 +249,14 @@ impl<'a> Line<'a> {
     }
 
     /// What SEARCH looks for. Strings in it that are not ASCII become literals in UTF-8.
-    pub(super) fn criteria(mut self, text: &'a str, names: Names) -> Result<Self> {
+    pub(super) fn criteria(mut self, text: &'a str) -> Result<Self> {
         const ARGUMENT: &str = "criteria";
         check_raw(ARGUMENT, text)?;
         self.by_number |= !self.command.starts_with("UID ") || text.split(' ').any(may_be_a_set);
         if text.is_ascii() {
             return Ok(self.text(ARGUMENT, text.as_bytes()));
         }
-        // RFC 6855, 3: once UTF-8 is on, no charset may be named.
-        self.pieces.push(Piece::Own(if names == Names::Utf8 { " " } else { " CHARSET UTF-8 " }));
+        self.pieces.push(Piece::Charset);
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('"') {
             let (inside, after) =
@@ -251,6 +277,17 @@ impl<'a> Line<'a> {
         }
         Ok(self)
     }
+}
+
+/// A mailbox's name as it goes out: an atom or a quoted string, which may hold UTF-8 once that is on (RFC 6855, 3).
+pub(super) fn name_on_wire(name: &str, names: Names) -> Vec<u8> {
+    let text = names.encode(name);
+    if is_plain(text.as_bytes()) { text.into_owned().into_bytes() } else { quoted(text.as_bytes()) }
+}
+
+/// A pattern of names as it goes out.
+pub(super) fn pattern_on_wire(pattern: &str, names: Names) -> Vec<u8> {
+    quoted(names.encode(pattern).as_bytes())
 }
 
 /// Commands that [`Client::command`](crate::Client::command) does not send.
@@ -277,6 +314,11 @@ fn split_quoted(text: &str) -> Option<(&str, &str)> {
 fn is_atom(text: &[u8]) -> bool {
     let fits = |byte: &u8| byte.is_ascii_graphic() && !b"(){%*\"\\]".contains(byte);
     !text.is_empty() && text.iter().all(fits)
+}
+
+/// True for an atom that is not taken for no string at all.
+fn is_plain(text: &[u8]) -> bool {
+    is_atom(text) && !text.eq_ignore_ascii_case(b"NIL")
 }
 
 fn escaped(text: &[u8]) -> Zeroizing<Vec<u8>> {

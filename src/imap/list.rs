@@ -35,7 +35,7 @@ impl Client<Imap> {
     /// # Errors
     /// Those of the connection.
     pub fn list(&mut self, reference: &str, pattern: &str) -> Result<Vec<ListEntry>> {
-        self.exchange(|imap, wire| imap.perform(wire, imap.listing("LIST", reference, pattern)?))
+        self.exchange(|imap, wire| imap.perform(wire, listing("LIST", reference, pattern)?))
     }
 
     /// As [`list`](Self::list), of those that are subscribed (RFC 3501, 6.3.9). IMAP4rev2 has
@@ -57,7 +57,7 @@ impl Client<Imap> {
     /// # Errors
     /// Those of the connection.
     pub fn lsub(&mut self, reference: &str, pattern: &str) -> Result<Vec<ListEntry>> {
-        self.exchange(|imap, wire| imap.perform(wire, imap.listing("LSUB", reference, pattern)?))
+        self.exchange(|imap, wire| imap.perform(wire, listing("LSUB", reference, pattern)?))
     }
 
     /// The mailboxes that fit a query, with what it asks of them.
@@ -93,7 +93,7 @@ impl Client<Imap> {
             for extension in query.needs() {
                 imap.check(wire, &Line::new("LIST").needing(extension))?;
             }
-            imap.perform(wire, imap.listing_extended(query)?)
+            imap.perform(wire, listing_extended(query)?)
         })
     }
 
@@ -124,9 +124,8 @@ impl Client<Imap> {
     /// [`Error::Unsupported`](crate::Error::Unsupported) if the server does not offer it.
     pub fn namespace(&mut self) -> Result<Namespaces> {
         self.exchange(|imap, wire| {
-            let names = imap.names;
             let line = Line::new("NAMESPACE").needing("NAMESPACE");
-            imap.perform(wire, (line, Spaces { names, found: Namespaces::default() }))
+            imap.perform(wire, (line, Spaces::default()))
         })
     }
 }
@@ -215,35 +214,25 @@ impl<'a> ListQuery<'a> {
     }
 }
 
-impl Imap {
-    pub(super) fn listing(
-        &self,
-        command: &'static str,
-        reference: &str,
-        pattern: &str,
-    ) -> Result<(Line<'static>, Listing)> {
-        let line =
-            Line::new(command).pattern("reference", reference, self.names)?.pattern("pattern", pattern, self.names)?;
-        Ok((line, Listing::new(command, self.names, false)))
-    }
+pub(super) fn listing<'a>(command: &'static str, reference: &'a str, pattern: &'a str) -> Result<(Line<'a>, Listing)> {
+    let line = Line::new(command).pattern("reference", reference)?.pattern("pattern", pattern)?;
+    Ok((line, Listing::new(command, false)))
+}
 
-    fn listing_extended<'a>(&self, query: &ListQuery<'a>) -> Result<(Line<'a>, Listing)> {
-        let (mut line, names) = (Line::new("LIST"), self.names);
-        if !query.select.is_empty() {
-            line = line.text("selection", format!("({})", query.select.join(" ")).into_bytes());
-        }
-        line = line.pattern("reference", query.reference, names)?.pattern("pattern", query.pattern, names)?;
-        if !query.tell.is_empty() || query.status.is_some() {
-            line = line.own(" RETURN (").more(query.tell.join(" ").into_bytes());
-            if let Some(items) = query.status {
-                line =
-                    line.own(if query.tell.is_empty() { "STATUS" } else { " STATUS" }).words("status items", items)?;
-            }
-            line = line.own(")");
-        }
-        let status = query.status.is_some();
-        Ok((line, Listing::new("LIST", self.names, status)))
+fn listing_extended<'a>(query: &ListQuery<'a>) -> Result<(Line<'a>, Listing)> {
+    let mut line = Line::new("LIST");
+    if !query.select.is_empty() {
+        line = line.text("selection", format!("({})", query.select.join(" ")).into_bytes());
     }
+    line = line.pattern("reference", query.reference)?.pattern("pattern", query.pattern)?;
+    if !query.tell.is_empty() || query.status.is_some() {
+        line = line.own(" RETURN (").more(query.tell.join(" ").into_bytes());
+        if let Some(items) = query.status {
+            line = line.own(if query.tell.is_empty() { "STATUS" } else { " STATUS" }).words("status items", items)?;
+        }
+        line = line.own(")");
+    }
+    Ok((line, Listing::new("LIST", query.status.is_some())))
 }
 
 /// The answer to LIST or LSUB.
@@ -277,14 +266,18 @@ impl Collect for Listing {
         Ok(true)
     }
 
+    fn sent_as(&mut self, _: u32, names: Names) {
+        self.names = names;
+    }
+
     fn done(self, _: &Completion) -> Vec<ListEntry> {
         self.entries
     }
 }
 
 impl Listing {
-    fn new(command: &'static str, names: Names, status: bool) -> Self {
-        Self { command, names, status, entries: Vec::new(), places: HashMap::new() }
+    fn new(command: &'static str, status: bool) -> Self {
+        Self { command, names: Names::default(), status, entries: Vec::new(), places: HashMap::new() }
     }
 
     /// The status follows its mailbox.
@@ -329,6 +322,7 @@ pub struct Namespace {
     pub delimiter: Option<char>,
 }
 
+#[derive(Default)]
 struct Spaces {
     names: Names,
     found: Namespaces,
@@ -347,6 +341,10 @@ impl Collect for Spaces {
             *spaces = read(&mut tokens, self.names)?;
         }
         Ok(true)
+    }
+
+    fn sent_as(&mut self, _: u32, names: Names) {
+        self.names = names;
     }
 
     fn done(self, _: &Completion) -> Namespaces {

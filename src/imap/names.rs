@@ -16,7 +16,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// A mailbox's name as an argument: text in UTF-8, which is encoded as the server wants it; or, for a name that does not
-/// decode, the bytes that the server has sent, which go out as they are.
+/// decode, the bytes that the server has sent, which go out as they are. Where it is not known yet what the server wants,
+/// and the name is not the same in both, its capabilities are asked for first.
 ///
 /// ```
 /// use mailconnect::imap::MailboxName;
@@ -40,7 +41,15 @@ impl<'a> MailboxName<'a> {
         Self(Form::Raw(bytes))
     }
 
-    /// As the caller gave it, to find fault with.
+    /// What stands otherwise in modified UTF-7 than in UTF-8.
+    pub(super) fn ambiguous(&self) -> Option<&'a str> {
+        match self.0 {
+            Form::Text(text) if matches!(encode(text), Cow::Owned(_)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// As the caller gave it.
     pub(super) fn bytes(&self) -> &'a [u8] {
         match self.0 {
             Form::Text(text) => text.as_bytes(),
@@ -79,14 +88,10 @@ pub(super) enum Names {
 
 impl Names {
     /// A name as it goes over the wire.
-    pub(super) fn encode<'a>(self, name: MailboxName<'a>) -> Cow<'a, [u8]> {
-        match (name.0, self) {
-            (Form::Text(text), Self::Utf7) => match encode(text) {
-                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-            },
-            (Form::Text(text), Self::Utf8) => Cow::Borrowed(text.as_bytes()),
-            (Form::Raw(bytes), _) => Cow::Borrowed(bytes),
+    pub(super) fn encode(self, name: &str) -> Cow<'_, str> {
+        match self {
+            Self::Utf7 => encode(name),
+            Self::Utf8 => Cow::Borrowed(name),
         }
     }
 
@@ -171,9 +176,10 @@ mod tests {
             ("ü&ü", "&APw-&-&APw-"),
             ("日-本", "&ZeU--&Zyw-"),
         ] {
-            assert_eq!(Names::Utf7.encode(name.into()), wire.as_bytes());
+            assert_eq!(Names::Utf7.encode(name), wire);
+            assert_eq!(MailboxName::from(name).ambiguous(), (name != wire).then_some(name));
             assert_eq!(Names::Utf7.decode(wire.as_bytes()).as_deref(), Some(name));
-            assert_eq!(Names::Utf8.encode(name.into()), name.as_bytes());
+            assert_eq!(Names::Utf8.encode(name), name);
             assert_eq!(Names::Utf8.decode(name.as_bytes()).as_deref(), Some(name));
             assert_eq!(Names::Utf8.decode(wire.as_bytes()).as_deref(), Some(wire));
         }
@@ -197,9 +203,7 @@ mod tests {
         ] {
             assert_eq!(Names::Utf7.decode(bad), None, "{:?}", String::from_utf8_lossy(bad));
             // What was sent goes back as it is: nothing is encoded twice.
-            for names in [Names::Utf7, Names::Utf8] {
-                assert_eq!(names.encode(MailboxName::raw(bad)), bad);
-            }
+            assert_eq!((MailboxName::raw(bad).ambiguous(), MailboxName::raw(bad).bytes()), (None, bad));
         }
         assert_eq!(Names::Utf8.decode(b"Entw\xfcrfe"), None);
     }

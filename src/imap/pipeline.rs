@@ -9,6 +9,7 @@ use super::exchange::{Collect, Completion, Step};
 use super::extensions::IdTime;
 use super::line::Line;
 use super::messages::Messages;
+use super::names::Names;
 use super::{IN_FLIGHT, Imap, MOST_IN_FLIGHT};
 use crate::wire::{Flaw, Part, Wire};
 use crate::{Error, Limits, Phase, Protocol as _, Result};
@@ -29,7 +30,7 @@ pub(super) struct Queued {
 /// A [`Collect`] of any type.
 trait Pending: Send {
     fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw>;
-    fn sent_as(&mut self, tag: u32);
+    fn sent_as(&mut self, tag: u32, names: Names);
     fn messages(&mut self) -> Option<&mut Messages>;
     fn done(self: Box<Self>, done: &Completion) -> Box<dyn Any + Send>;
 }
@@ -39,8 +40,8 @@ impl<C: Collect<Output: Send + 'static> + Send> Pending for C {
         Collect::take(self, data, limits)
     }
 
-    fn sent_as(&mut self, tag: u32) {
-        Collect::sent_as(self, tag);
+    fn sent_as(&mut self, tag: u32, names: Names) {
+        Collect::sent_as(self, tag, names);
     }
 
     fn messages(&mut self) -> Option<&mut Messages> {
@@ -99,12 +100,15 @@ impl Imap {
         }
         self.hear(wire)?;
         let before = self.learned;
-        let result = self.run_rounds(wire, queue);
-        let logged_in = matches!(queue.first(), Some(Queued { reply: Some(Ok(_)), .. }));
+        let size = self.round(queue);
+        let Some((first, rest)) = queue.split_at_mut_checked(size) else { return Ok(false) };
+        self.round_trip(wire, first)?;
+        let logged_in = matches!(first, [Queued { reply: Some(Ok(_)), .. }, ..]);
         if logged_in && self.learned == before {
             self.capabilities = None;
         }
-        result.map(|()| logged_in)
+        self.run_rounds(wire, rest)?;
+        Ok(logged_in)
     }
 
     fn run_rounds(&mut self, wire: &mut Wire, queue: &mut [Queued]) -> Result<()> {
@@ -120,18 +124,20 @@ impl Imap {
 
     /// How many of these may be on their way together; at least one.
     fn round(&self, queue: &[Queued]) -> usize {
-        let (mut bytes, mut numbers_may_change) = (0, false);
+        let (mut bytes, mut numbers_may_change, mut names_may_change) = (0, false, false);
         for (n, queued) in queue.iter().enumerate() {
             let line = &queued.line;
             bytes += line.size();
             let alone = !self.goes_at_once(line);
-            let waits = alone || n >= MOST_IN_FLIGHT || bytes > IN_FLIGHT || line.by_number && numbers_may_change;
+            let unsure = line.by_number && numbers_may_change || line.names_a_mailbox() && names_may_change;
+            let waits = alone || unsure || n >= MOST_IN_FLIGHT || bytes > IN_FLIGHT;
             if n > 0 && waits {
                 return n;
             }
             if alone {
                 return 1;
             }
+            names_may_change |= line.command == "LOGIN" && self.names != Names::Utf8;
             numbers_may_change = match line.command {
                 "SELECT" | "EXAMINE" => false,
                 // RFC 9051, 7.5.1: only while one of these is under way, no EXPUNGE comes.
@@ -154,7 +160,7 @@ impl Imap {
         };
         for (tag, queued) in tags.clone().zip(round.iter_mut()) {
             if let Some(collect) = &mut queued.collect {
-                collect.sent_as(tag);
+                collect.sent_as(tag, self.names);
             }
         }
         while round.iter().any(|queued| queued.reply.is_none()) {

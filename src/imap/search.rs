@@ -3,6 +3,7 @@
 use super::codec::{Untagged, number, word};
 use super::exchange::{Collect, Completion};
 use super::line::Line;
+use super::names::Names;
 use super::tokens::{Tokens, Value};
 use super::{Imap, SequenceSet};
 use crate::wire::Flaw;
@@ -29,7 +30,7 @@ impl Client<Imap> {
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for CR, LF, NUL, a trailing `{5}`, or letters that are
     /// neither ASCII nor quoted; [`Error::Rejected`](crate::Error::Rejected) if the server does not understand it.
     pub fn search(&mut self, criteria: &str) -> Result<Vec<u32>> {
-        self.exchange(|imap, wire| imap.perform(wire, imap.searching("SEARCH", criteria)?))
+        self.exchange(|imap, wire| imap.perform(wire, searching("SEARCH", criteria)?))
     }
 
     /// As [`search`](Self::search), and returns UIDs.
@@ -50,7 +51,7 @@ impl Client<Imap> {
     /// # Errors
     /// As [`search`](Self::search).
     pub fn uid_search(&mut self, criteria: &str) -> Result<Vec<u32>> {
-        self.exchange(|imap, wire| imap.perform(wire, imap.searching("UID SEARCH", criteria)?))
+        self.exchange(|imap, wire| imap.perform(wire, searching("UID SEARCH", criteria)?))
     }
 
     /// Looks for messages, and returns no more of them than is asked for (ESEARCH, RFC 4731): `options` is one or more of
@@ -78,7 +79,7 @@ impl Client<Imap> {
     /// # Errors
     /// As [`search`](Self::search); [`Error::Unsupported`](crate::Error::Unsupported) if the server does not offer it.
     pub fn esearch(&mut self, options: &str, criteria: &str) -> Result<SearchResult> {
-        self.exchange(|imap, wire| imap.perform(wire, imap.esearching("SEARCH", options, criteria)?))
+        self.exchange(|imap, wire| imap.perform(wire, esearching("SEARCH", options, criteria)?))
     }
 
     /// As [`esearch`](Self::esearch), and returns UIDs.
@@ -105,7 +106,7 @@ impl Client<Imap> {
     /// # Errors
     /// As [`esearch`](Self::esearch).
     pub fn uid_esearch(&mut self, options: &str, criteria: &str) -> Result<SearchResult> {
-        self.exchange(|imap, wire| imap.perform(wire, imap.esearching("UID SEARCH", options, criteria)?))
+        self.exchange(|imap, wire| imap.perform(wire, esearching("UID SEARCH", options, criteria)?))
     }
 }
 
@@ -125,20 +126,13 @@ pub struct SearchResult {
     pub mod_seq: Option<u64>,
 }
 
-impl Imap {
-    pub(super) fn searching<'a>(&self, command: &'static str, criteria: &'a str) -> Result<(Line<'a>, Numbers)> {
-        Ok((Line::new(command).criteria(criteria, self.names)?, Numbers(Vec::new())))
-    }
+pub(super) fn searching<'a>(command: &'static str, criteria: &'a str) -> Result<(Line<'a>, Numbers)> {
+    Ok((Line::new(command).criteria(criteria)?, Numbers(Vec::new())))
+}
 
-    pub(super) fn esearching<'a>(
-        &self,
-        command: &'static str,
-        options: &str,
-        criteria: &'a str,
-    ) -> Result<(Line<'a>, Extended)> {
-        let line = Line::new(command).needing("ESEARCH").own(" RETURN").words("search options", options)?;
-        Ok((line.criteria(criteria, self.names)?, Extended { tag: String::new(), found: SearchResult::default() }))
-    }
+pub(super) fn esearching<'a>(command: &'static str, options: &str, criteria: &'a str) -> Result<(Line<'a>, Extended)> {
+    let line = Line::new(command).needing("ESEARCH").own(" RETURN").words("search options", options)?;
+    Ok((line.criteria(criteria)?, Extended { tag: String::new(), found: SearchResult::default() }))
 }
 
 /// The answer to SEARCH: `* SEARCH 2 84 882`, or from an IMAP4rev2 server ranges.
@@ -195,7 +189,7 @@ impl Collect for Extended {
         Ok(true)
     }
 
-    fn sent_as(&mut self, tag: u32) {
+    fn sent_as(&mut self, tag: u32, _: Names) {
         self.tag = format!("A{tag}");
     }
 

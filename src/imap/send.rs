@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 
 use super::codec::ResponseFramer;
 use super::exchange::{Step, nothing};
-use super::line::{Line, Piece};
+use super::line::{Line, Piece, name_on_wire, pattern_on_wire};
+use super::names::Names;
 use super::{Imap, STARTTLS};
 use crate::wire::{Answer, BodyOutcome, Group, Wire};
 use crate::{Error, Limits, Phase, Result};
@@ -34,8 +35,8 @@ impl Imap {
         line: &Line<'_>,
         body: Option<(&mut dyn BufRead, u64)>,
     ) -> Result<()> {
-        self.begin(wire)?;
-        let tag = self.next_tags(1);
+        self.begin_naming(wire, &[line])?;
+        let (tag, names) = (self.next_tags(1), self.names);
         let unasked = self.unasked();
         let waits = |piece: &&Piece<'_>| piece_waits(piece, unasked);
         let body_waits = body.as_ref().is_some_and(|&(_, size)| size > UNASKED_BODY || must_wait(size, unasked));
@@ -47,7 +48,7 @@ impl Imap {
         let mut group = wire.group();
         group.put("A").number((*tag.start()).into()).put(" ");
         for piece in &line.pieces {
-            put(&mut group, piece, waits(&piece), &mut answer)?;
+            put(&mut group, piece, names, waits(&piece), &mut answer)?;
             if waits(&piece) {
                 group.send()?;
                 waiting -= 1;
@@ -94,7 +95,7 @@ impl Imap {
 
     /// Sends commands in one write, and returns their tags. None of them has a literal that waits.
     pub(super) fn send_group(&mut self, wire: &mut Wire, lines: &[&Line<'_>]) -> Result<RangeInclusive<u32>> {
-        self.begin(wire)?;
+        self.begin_naming(wire, lines)?;
         let tags = self.next_tags(u32::try_from(lines.len()).unwrap_or(u32::MAX));
         let limits = wire.limits().clone();
         let mut group = wire.group();
@@ -103,12 +104,21 @@ impl Imap {
             let mut answer = Some(if line.changes { answer.changing() } else { answer });
             group.put("A").number(tag.into()).put(" ");
             for piece in &line.pieces {
-                put(&mut group, piece, false, &mut answer)?;
+                put(&mut group, piece, self.names, false, &mut answer)?;
                 put_literal(&mut group, piece);
             }
             end(&mut group, &mut answer);
         }
         group.send().map(|()| tags)
+    }
+
+    /// Before commands that may name mailboxes: as [`begin`](Self::begin), and asks how names stand on the wire, if one of
+    /// them hangs on that and it is not known.
+    fn begin_naming(&mut self, wire: &mut Wire, lines: &[&Line<'_>]) -> Result<()> {
+        if self.names != Names::Utf8 && lines.iter().any(|line| line.names_a_mailbox()) {
+            self.learn_capabilities(wire)?;
+        }
+        self.begin(wire)
     }
 
     /// Before a command: hears what is new, and forgets the last answer.
@@ -192,10 +202,14 @@ fn piece_waits(piece: &Piece<'_>, unasked: Option<u64>) -> bool {
 }
 
 /// Composes a piece; of a literal, only its announcement.
-fn put(group: &mut Group<'_>, piece: &Piece<'_>, waits: bool, answer: &mut Option<Answer>) -> Result<()> {
+fn put(group: &mut Group<'_>, piece: &Piece<'_>, names: Names, waits: bool, answer: &mut Option<Answer>) -> Result<()> {
     match piece {
         Piece::Own(text) => _ = group.put(text),
         Piece::Text(argument, text) => _ = group.text(argument, text)?,
+        Piece::Name(argument, name) => _ = group.text(argument, &name_on_wire(name, names))?,
+        Piece::Pattern(argument, pattern) => _ = group.text(argument, &pattern_on_wire(pattern, names))?,
+        Piece::Charset if names == Names::Utf8 => _ = group.put(" "),
+        Piece::Charset => _ = group.put(" CHARSET UTF-8 "),
         Piece::Secret(argument, secret) => _ = group.secret(argument, secret)?,
         Piece::Literal { bytes, .. } => announce(group, bytes.len() as u64, waits, answer),
     }

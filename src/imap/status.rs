@@ -29,7 +29,7 @@ impl Client<Imap> {
     /// [`Error::Rejected`](crate::Error::Rejected) if there is none of that name, or an item is not known;
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) if an item is no word.
     pub fn status<'m>(&mut self, mailbox: impl Into<MailboxName<'m>>, items: &str) -> Result<MailboxStatus> {
-        self.exchange(|imap, wire| imap.perform(wire, imap.status_of(mailbox, items)?))
+        self.exchange(|imap, wire| imap.perform(wire, status_of(mailbox, items)?))
     }
 }
 
@@ -126,13 +126,11 @@ fn unquoted(rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     items.starts_with(b"(").then(|| (name.trim_ascii_end().to_vec(), items))
 }
 
-impl Imap {
-    pub(super) fn status_of<'a>(&self, mailbox: impl Into<MailboxName<'a>>, items: &str) -> Result<(Line<'a>, Asked)> {
-        let (mailbox, names) = (mailbox.into(), self.names);
-        let wanted = String::from_utf8_lossy(mailbox.bytes()).into_owned();
-        let line = Line::new("STATUS").mailbox(mailbox, names)?.words("status items", items)?;
-        Ok((line, Asked { wanted, names, told: None }))
-    }
+pub(super) fn status_of<'a>(mailbox: impl Into<MailboxName<'a>>, items: &str) -> Result<(Line<'a>, Asked)> {
+    let mailbox = mailbox.into();
+    let wanted = String::from_utf8_lossy(mailbox.bytes()).into_owned();
+    let line = Line::new("STATUS").mailbox(mailbox)?.words("status items", items)?;
+    Ok((line, Asked { wanted, names: Names::default(), told: None }))
 }
 
 /// The answer to STATUS.
@@ -156,6 +154,10 @@ impl Collect for Asked {
         }
         self.told = Some(status);
         Ok(true)
+    }
+
+    fn sent_as(&mut self, _: u32, names: Names) {
+        self.names = names;
     }
 
     fn done(self, _: &Completion) -> MailboxStatus {

@@ -12,7 +12,7 @@ use crate::{offering, open_with, rejected, session};
 fn mailboxes_are_renamed_and_subscribed() {
     let script = "C: A1 RENAME Entw&APw-rfe \"a b\"\nS: A1 OK\nC: A2 SUBSCRIBE INBOX\nS: A2 OK\nC: A3 UNSUBSCRIBE \"\"\n\
                   S: A3 NO [NONEXISTENT] none\nC: A4 CHECK\nS: * 3 EXISTS\nS: A4 OK\nC: A5 CLOSE\nS: A5 OK [CLOSED]";
-    session(script, |mut client| {
+    offering("", script, |mut client| {
         client.rename("Entwürfe", "a b").unwrap();
         client.subscribe("INBOX").unwrap();
         assert_eq!(rejected(&client.unsubscribe("").unwrap_err()), ("UNSUBSCRIBE", "NO", Some("NONEXISTENT")));

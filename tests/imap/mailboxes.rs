@@ -6,7 +6,8 @@ use mailconnect::imap::{Event, Imap, ListQuery, MailboxName};
 use mailconnect::testing::Script;
 use mailconnect::{Connector, Error, Security};
 
-use crate::{open_with, rejected, session, session_of};
+use crate::{offering, open_with, rejected, session, session_of};
+
 #[test]
 fn select_and_examine() {
     let script = "C: A1 SELECT INBOX\nS: * 172 EXISTS\nS: * 1 RECENT\nS: * OK [UNSEEN 12] x\nS: * OK [UIDVALIDITY 38] x\n\
@@ -14,7 +15,7 @@ fn select_and_examine() {
                   S: * OK [X-ODD] x\nS: * 5 FETCH (FLAGS (\\\\Seen) UID 9)\nS: * LIST () \"/\" {5}\nS- INBOX\\r\\n\n\
                   S: A1 OK [READ-ONLY] done\nC: A2 EXAMINE \"Entw&APw-rfe &- so\"\nS: * 0 EXISTS\nS: A2 OK\n\
                   C: A3 SELECT \"NIL\"\nS: A3 NO [TRYCREATE] none\nC: A4 SELECT \"\"\nS: A4 BAD";
-    session(script, |mut client| {
+    offering("", script, |mut client| {
         let mailbox = client.select("INBOX").unwrap();
         assert_eq!((mailbox.exists, mailbox.recent, mailbox.unseen), (172, 1, Some(12)));
         assert_eq!((mailbox.uid_validity, mailbox.uid_next, mailbox.read_only), (Some(38), Some(4392), true));
@@ -47,7 +48,7 @@ fn select_takes_nothing_of_the_mailbox_before() {
 fn mailboxes_are_listed_made_and_deleted() {
     let script = "C: A1 LIST \"\" \"*\"\nS: * LIST (\\\\HasNoChildren) \".\" INBOX\nS: * LIST () NIL {5}\nS- a\\nb\"c\\r\\n\n\
                   S: * LIST junk\nS: A1 OK\nC: A2 CREATE Entw&APw-rfe\nS: A2 OK\nC: A3 DELETE \"a b\"\nS: A3 NO";
-    session(script, |mut client| {
+    offering("", script, |mut client| {
         let list = client.list("", "*").unwrap();
         assert_eq!(list.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["INBOX", "a\nb\"c"]);
         assert_eq!(client.events().collect::<Vec<_>>(), [Event::Other(b"* LIST junk".to_vec())]);

@@ -10,6 +10,7 @@ mod injection;
 mod linear;
 mod login;
 mod mailboxes;
+mod names;
 mod offers;
 mod opening;
 mod quirks;

@@ -1,0 +1,100 @@
+//! Names of mailboxes that stand otherwise on the wire in IMAP4rev1 and IMAP4rev2: none goes out before it is known how.
+
+use mailconnect::testing::Script;
+use mailconnect::{Connector, ImapClient};
+
+use crate::{offering, session, session_of};
+
+const UNKNOWN: &str = "S: * OK ready\n";
+
+#[track_caller]
+fn played(script: &str, work: impl Fn(ImapClient)) {
+    session_of(&Connector::new(), Script::parse(script).unwrap(), work);
+}
+
+#[test]
+fn a_name_waits_until_the_capabilities_are_known() {
+    for (told, name) in [("IMAP4rev1 IMAP4rev2", "&APw-"), ("IMAP4rev2", "\"\\xc3\\xbc\""), ("", "&APw-")] {
+        let ask = format!("C: A1 CAPABILITY\nS: * CAPABILITY {told}\nS: A1 OK\n");
+        session(&format!("{ask}C: A2 CREATE {name}\nS: A2 OK\nC: A3 DELETE {name}\nS: A3 OK"), |mut client| {
+            client.create("ü").unwrap();
+            client.delete("ü").unwrap();
+        });
+        // One that is the same in both asks nothing.
+        session("C: A1 CREATE \"a b\"\nS: A1 OK", |mut client| client.create("a b").unwrap());
+    }
+    // `&` alone makes it differ, and a pattern is one too.
+    let script = "C: A1 CAPABILITY\nS: * CAPABILITY IMAP4rev2\nS: A1 OK\nC: A2 LIST \"&\" \"a&b*\"\nS: * LIST () \"/\" a&b&-\nS: A2 OK";
+    session(script, |mut client| assert_eq!(client.list("&", "a&b*").unwrap()[0].name, "a&b&-"));
+}
+
+#[test]
+fn a_batch_encodes_names_when_it_is_sent() {
+    let script = "C: A1 CAPABILITY\nS: * CAPABILITY IMAP4rev2\nS: A1 OK\n\
+                  C: A2 STATUS \"\\xc3\\xbc\" (MESSAGES)\nC: A3 LIST \"\" \"\\xc3\\xbc*\"\nC: A4 CREATE &-\n\
+                  S: * STATUS \"\\xc3\\xbc\" (MESSAGES 3)\nS: A2 OK\nS: * LIST () \"/\" \"&-\"\nS: A3 OK\nS: A4 OK";
+    session(script, |mut client| {
+        let mut batch = client.batch();
+        let status = batch.status("ü", "MESSAGES");
+        let list = batch.list("", "ü*");
+        batch.create("&-");
+        let mut replies = batch.run().unwrap();
+        assert_eq!(replies.take(status).unwrap().mailbox, "ü");
+        assert_eq!(replies.take(list).unwrap()[0].name, "&-");
+        replies.done().unwrap();
+    });
+}
+
+/// Who stands before the server may speak another IMAP than the server itself, which is heard after the log-in.
+#[test]
+fn a_name_waits_for_the_log_in_before_it() {
+    let before = "S: * OK [CAPABILITY IMAP4rev1] hi\nC: A1 LOGIN \"u\" \"p\"\nC: A2 LIST \"\" \"%\"\n";
+    for (answers, name) in [
+        ("S: A1 OK [CAPABILITY IMAP4rev2]\nS: A2 OK\nWAIT\nC: A3 SELECT", "\"\\xc3\\xbc\""),
+        ("S: A1 OK [CAPABILITY IMAP4rev1]\nS: A2 OK\nWAIT\nC: A3 SELECT", "&APw-"),
+        (
+            "S: A1 OK\nS: A2 OK\nWAIT\nC: A3 CAPABILITY\nS: * CAPABILITY IMAP4rev2\nS: A3 OK\nC: A4 SELECT",
+            "\"\\xc3\\xbc\"",
+        ),
+        ("S: A1 OK\nS: A2 OK\nWAIT\nC: A3 CAPABILITY\nS: * CAPABILITY IMAP4rev1\nS: A3 OK\nC: A4 SELECT", "&APw-"),
+    ] {
+        let tag = if answers.contains("A4") { "A4" } else { "A3" };
+        played(&format!("{before}{answers} {name}\nS: * 3 EXISTS\nS: {tag} OK"), |mut client| {
+            let mut batch = client.batch();
+            batch.login("u", "p");
+            batch.list("", "%");
+            let mailbox = batch.select("ü");
+            assert_eq!(batch.run().unwrap().take(mailbox).unwrap().exists, 3);
+        });
+    }
+    // Where names are known to be UTF-8 nothing waits, and no name that is the same in both does.
+    let together =
+        "S: * OK [CAPABILITY IMAP4rev2] hi\nC: A1 LOGIN \"u\" \"p\"\nC: A2 SELECT \"\\xc3\\xbc\"\nS: A1 OK\nS: A2 OK";
+    played(together, |mut client| {
+        let mut batch = client.batch();
+        batch.login("u", "p");
+        batch.select("ü");
+        batch.run().unwrap().done().unwrap();
+    });
+    let refused = format!(
+        "{UNKNOWN}C: A1 CAPABILITY\nS: A1 OK\nC: A2 LOGIN \"u\" \"p\"\nS: A2 NO\nWAIT\nC: A3 SELECT &APw-\nS: A3 BAD"
+    );
+    played(&refused, |mut client| {
+        let mut batch = client.batch();
+        batch.login("u", "p");
+        let mailbox = batch.select("ü");
+        assert!(batch.run().unwrap().take(mailbox).unwrap_err().rejection().is_some());
+    });
+}
+
+/// The charset of a search is named unless names are UTF-8, which may come to be known as late.
+#[test]
+fn a_search_in_a_batch_names_its_charset_as_it_must_when_it_is_sent() {
+    let script = "C: A1 ENABLE UTF8=ACCEPT\nS: * ENABLED UTF8=ACCEPT\nS: A1 OK\nC: A2 UID SEARCH SUBJECT {2+}\nC- \\xc3\\xbc\\r\\n\nS: A2 OK";
+    offering("ENABLE LITERAL+", script, |mut client| {
+        client.enable(&["UTF8=ACCEPT"]).unwrap();
+        let mut batch = client.batch();
+        batch.uid_search("SUBJECT \"ü\"");
+        batch.run().unwrap().done().unwrap();
+    });
+}

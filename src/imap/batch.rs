@@ -218,13 +218,13 @@ impl Batch<'_> {
     }
 
     /// [`Client::list`](crate::Client::list).
-    pub fn list(&mut self, reference: &str, pattern: &str) -> Token<Vec<ListEntry>> {
-        self.add(listing("LIST", reference, pattern))
+    pub fn list<'m>(&mut self, reference: impl Into<MailboxName<'m>>, pattern: &str) -> Token<Vec<ListEntry>> {
+        self.add(listing("LIST", reference.into(), pattern))
     }
 
     /// [`Client::lsub`](crate::Client::lsub).
-    pub fn lsub(&mut self, reference: &str, pattern: &str) -> Token<Vec<ListEntry>> {
-        self.add(listing("LSUB", reference, pattern))
+    pub fn lsub<'m>(&mut self, reference: impl Into<MailboxName<'m>>, pattern: &str) -> Token<Vec<ListEntry>> {
+        self.add(listing("LSUB", reference.into(), pattern))
     }
 
     /// [`Client::status`](crate::Client::status).

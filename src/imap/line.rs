@@ -185,12 +185,14 @@ impl<'a> Line<'a> {
         Ok(self.own(" ").literal(text.as_bytes(), false))
     }
 
-    /// A pattern of LIST: always quoted, so that its wildcards are taken by every server.
-    pub(super) fn pattern(self, argument: &'static str, pattern: &'a str) -> Result<Self> {
-        refuse_controls(argument, pattern.as_bytes())?;
-        Ok(match MailboxName::from(pattern).ambiguous() {
+    /// A pattern of LIST, or where it begins: quoted, so that its wildcards are taken by every server.
+    pub(super) fn pattern(self, argument: &'static str, pattern: impl Into<MailboxName<'a>>) -> Result<Self> {
+        let pattern = pattern.into();
+        refuse_controls(argument, pattern.bytes())?;
+        Ok(match pattern.ambiguous() {
             Some(pattern) => self.own(" ").piece(Piece::Pattern(argument, pattern.into())),
-            None => self.text(argument, quoted(pattern.as_bytes())),
+            None if pattern.bytes().is_ascii() => self.text(argument, quoted(pattern.bytes())),
+            None => self.own(" ").literal(pattern.bytes(), false),
         })
     }
 

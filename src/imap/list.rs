@@ -8,7 +8,7 @@ use super::codec::Untagged;
 use super::exchange::{Collect, Completion};
 use super::line::Line;
 use super::mailbox::ListEntry;
-use super::names::Names;
+use super::names::{MailboxName, Names};
 use super::status::MailboxStatus;
 use super::strings::unescape;
 use super::tokens::{Token, Tokens};
@@ -16,8 +16,8 @@ use crate::wire::Flaw;
 use crate::{Client, Limits, Result};
 
 impl Client<Imap> {
-    /// The mailboxes below `reference` whose names fit `pattern`, where `*` stands for anything and `%` for anything
-    /// within one level: `list("", "*")` is all of them.
+    /// The mailboxes below `reference`, a name or a [`Namespace`], whose names fit `pattern`, where `*` stands for anything
+    /// and `%` for anything within one level: `list("", "*")` is all of them.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,8 +34,8 @@ impl Client<Imap> {
     ///
     /// # Errors
     /// Those of the connection.
-    pub fn list(&mut self, reference: &str, pattern: &str) -> Result<Vec<ListEntry>> {
-        self.exchange(|imap, wire| imap.perform(wire, listing("LIST", reference, pattern)?))
+    pub fn list<'m>(&mut self, reference: impl Into<MailboxName<'m>>, pattern: &str) -> Result<Vec<ListEntry>> {
+        self.exchange(|imap, wire| imap.perform(wire, listing("LIST", reference.into(), pattern)?))
     }
 
     /// As [`list`](Self::list), of those that are subscribed (RFC 3501, 6.3.9). IMAP4rev2 has
@@ -56,8 +56,8 @@ impl Client<Imap> {
     ///
     /// # Errors
     /// Those of the connection.
-    pub fn lsub(&mut self, reference: &str, pattern: &str) -> Result<Vec<ListEntry>> {
-        self.exchange(|imap, wire| imap.perform(wire, listing("LSUB", reference, pattern)?))
+    pub fn lsub<'m>(&mut self, reference: impl Into<MailboxName<'m>>, pattern: &str) -> Result<Vec<ListEntry>> {
+        self.exchange(|imap, wire| imap.perform(wire, listing("LSUB", reference.into(), pattern)?))
     }
 
     /// The mailboxes that fit a query, with what it asks of them.
@@ -106,7 +106,9 @@ impl Client<Imap> {
     /// #     "S: * OK [CAPABILITY IMAP4rev1 NAMESPACE] ready\n\
     /// #      C: A1 NAMESPACE\n\
     /// #      S: * NAMESPACE ((\"INBOX.\" \".\")) NIL ((\"shared.\" \".\"))\n\
-    /// #      S: A1 OK done",
+    /// #      S: A1 OK done\n\
+    /// #      C: A2 LIST \"shared.\" \"*\"\n\
+    /// #      S: A2 OK done",
     /// # )?;
     /// # let transport = script.play().0;
     /// # let connector = mailconnect::Connector::new();
@@ -116,6 +118,9 @@ impl Client<Imap> {
     /// let spaces = imap.namespace()?;
     /// assert_eq!(spaces.personal[0].prefix, "INBOX.");
     /// assert!(spaces.other_users.is_empty());
+    /// for space in &spaces.shared {
+    ///     let all = imap.list(space, "*")?; // also if the prefix does not decode
+    /// }
     /// # Ok(())
     /// # }
     /// ```
@@ -133,20 +138,26 @@ impl Client<Imap> {
 /// What LIST is to look for and to tell, beside names.
 ///
 /// [`Client::list_extended`](crate::Client::list_extended) has an example.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListQuery<'a> {
-    reference: &'a str,
+    reference: MailboxName<'a>,
     pattern: &'a str,
     select: Vec<&'static str>,
     tell: Vec<&'static str>,
     status: Option<&'a str>,
 }
 
+impl Default for ListQuery<'_> {
+    fn default() -> Self {
+        Self::new("", "")
+    }
+}
+
 impl<'a> ListQuery<'a> {
     /// The mailboxes below `reference` whose names fit `pattern`.
-    pub fn new(reference: &'a str, pattern: &'a str) -> Self {
-        Self { reference, pattern, ..Self::default() }
+    pub fn new(reference: impl Into<MailboxName<'a>>, pattern: &'a str) -> Self {
+        Self { reference: reference.into(), pattern, select: Vec::new(), tell: Vec::new(), status: None }
     }
 
     /// Only those that are subscribed, also if they are not there any more.
@@ -214,7 +225,11 @@ impl<'a> ListQuery<'a> {
     }
 }
 
-pub(super) fn listing<'a>(command: &'static str, reference: &'a str, pattern: &'a str) -> Result<(Line<'a>, Listing)> {
+pub(super) fn listing<'a>(
+    command: &'static str,
+    reference: MailboxName<'a>,
+    pattern: &'a str,
+) -> Result<(Line<'a>, Listing)> {
     let line = Line::new(command).pattern("reference", reference)?.pattern("pattern", pattern)?;
     Ok((line, Listing::new(command, false)))
 }
@@ -250,7 +265,7 @@ impl Collect for Listing {
 
     fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw> {
         if self.status && data.is("STATUS", false) {
-            return Ok(self.add_status(MailboxStatus::parse_with_name(data.rest, self.names, limits)));
+            return Ok(self.add_status(MailboxStatus::parse(data.rest, self.names, limits)));
         }
         if !data.is(self.command, false) {
             return Ok(false);
@@ -281,9 +296,9 @@ impl Listing {
     }
 
     /// The status follows its mailbox.
-    fn add_status(&mut self, status: Option<(Vec<u8>, MailboxStatus)>) -> bool {
-        let Some((name, status)) = status else { return false };
-        let place = self.places.get(&key(name));
+    fn add_status(&mut self, status: Option<MailboxStatus>) -> bool {
+        let Some(status) = status else { return false };
+        let place = self.places.get(&key(status.raw.clone()));
         let Some(entry) = place.and_then(|&place| self.entries.get_mut(place)) else { return false };
         entry.status = Some(status);
         true
@@ -316,8 +331,11 @@ pub struct Namespaces {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Namespace {
-    /// The beginning, in UTF-8, mostly with the delimiter at its end.
+    /// The beginning, in UTF-8, mostly with the delimiter at its end. One that does not decode is lossily shown;
+    /// [`list`](crate::Client::list) takes the namespace itself in its place.
     pub prefix: String,
+    /// The beginning as the server sent it.
+    pub raw: Vec<u8>,
     /// What separates the levels of the names; none for flat ones.
     pub delimiter: Option<char>,
 }
@@ -362,8 +380,9 @@ fn read(tokens: &mut Tokens<'_>, names: Names) -> Result<Vec<Namespace>, Flaw> {
                 if depth == 2 {
                     let mut strings = strings.drain(..);
                     let (prefix, delimiter) = (strings.next().flatten(), strings.next().flatten());
-                    spaces.extend(prefix.map(|prefix: Vec<u8>| Namespace {
-                        prefix: names.shown(&prefix),
+                    spaces.extend(prefix.map(|raw: Vec<u8>| Namespace {
+                        prefix: names.shown(&raw),
+                        raw,
                         delimiter: delimiter.and_then(|text: Vec<u8>| text.first().map(|&byte| char::from(byte))),
                     }));
                 }

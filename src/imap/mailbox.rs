@@ -111,7 +111,7 @@ impl ListEntry {
         if raw.is_empty() && name.is_none() {
             return Ok(None);
         }
-        let name = names.decode(&raw).unwrap_or_else(|| String::from_utf8_lossy(&raw).into_owned());
+        let name = names.shown(&raw);
         Ok(Some(Self { attributes: flags(attributes), delimiter, name, raw: raw.into_owned(), status: None }))
     }
 }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::ListEntry;
+use super::{ListEntry, MailboxStatus, Namespace};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::IMAP_MUTF7,
@@ -36,7 +36,7 @@ enum Form<'a> {
 }
 
 impl<'a> MailboxName<'a> {
-    /// The bytes that a server has sent: [`ListEntry::raw`].
+    /// The bytes that a server has sent: [`ListEntry::raw`], [`MailboxStatus::raw`], [`Namespace::raw`].
     pub fn raw(bytes: &'a [u8]) -> Self {
         Self(Form::Raw(bytes))
     }
@@ -74,6 +74,20 @@ impl<'a> From<&'a ListEntry> for MailboxName<'a> {
     /// As the server has sent it, whether it decodes or not.
     fn from(entry: &'a ListEntry) -> Self {
         Self::raw(&entry.raw)
+    }
+}
+
+impl<'a> From<&'a MailboxStatus> for MailboxName<'a> {
+    /// As the server has sent it, whether it decodes or not.
+    fn from(status: &'a MailboxStatus) -> Self {
+        Self::raw(&status.raw)
+    }
+}
+
+impl<'a> From<&'a Namespace> for MailboxName<'a> {
+    /// As the server has sent it: what [`list`](crate::Client::list) is to look below.
+    fn from(space: &'a Namespace) -> Self {
+        Self::raw(&space.raw)
     }
 }
 

@@ -37,8 +37,11 @@ impl Client<Imap> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MailboxStatus {
-    /// Its name, in UTF-8.
+    /// Its name, in UTF-8. One that does not decode is lossily shown; a command takes the status itself in its place, or
+    /// [`MailboxName::raw`].
     pub mailbox: String,
+    /// The name as the server sent it.
+    pub raw: Vec<u8>,
     /// How many messages there are.
     pub messages: Option<u32>,
     /// How many of them no session was told of before.
@@ -64,18 +67,13 @@ pub struct MailboxStatus {
 impl MailboxStatus {
     /// Reads `name (ITEM value ..)`; none if it is not in that form.
     pub(super) fn parse(rest: &[u8], names: Names, limits: &Limits) -> Option<Self> {
-        Self::parse_with_name(rest, names, limits).map(|(_, status)| status)
-    }
-
-    /// As [`parse`](Self::parse), with the name as the server sent it.
-    pub(super) fn parse_with_name(rest: &[u8], names: Names, limits: &Limits) -> Option<(Vec<u8>, Self)> {
         let mut tokens = Tokens::new(rest, 0, limits);
         let name = tokens.value().ok()??.text()?;
-        let (name, items) = match tokens.value().ok()? {
+        let (raw, items) = match tokens.value().ok()? {
             Some(Value::List(items)) if tokens.peek().is_none() => (name.into_owned(), items),
             _ => unquoted(rest)?,
         };
-        let mut status = Self { mailbox: names.shown(&name), ..Self::default() };
+        let mut status = Self { mailbox: names.shown(&raw), raw, ..Self::default() };
         let mut items = Tokens::new(items, 1, limits);
         while let Ok(Some(name)) = items.value() {
             let Ok(Some(value)) = items.value() else { break };
@@ -83,7 +81,7 @@ impl MailboxStatus {
                 status.item(&String::from_utf8_lossy(&name).to_ascii_uppercase(), &value);
             }
         }
-        Some((name, status))
+        Some(status)
     }
 
     fn item(&mut self, name: &str, value: &Value<'_>) {
@@ -129,13 +127,16 @@ fn unquoted(rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 pub(super) fn status_of<'a>(mailbox: impl Into<MailboxName<'a>>, items: &str) -> Result<(Line<'a>, Asked)> {
     let mailbox = mailbox.into();
     let wanted = String::from_utf8_lossy(mailbox.bytes()).into_owned();
+    let raw = if mailbox.ambiguous().is_none() { Some(mailbox.bytes().to_vec()) } else { None };
     let line = Line::new("STATUS").mailbox(mailbox)?.words("status items", items)?;
-    Ok((line, Asked { wanted, names: Names::default(), told: None }))
+    Ok((line, Asked { wanted, raw, names: Names::default(), told: None }))
 }
 
 /// The answer to STATUS.
 pub(super) struct Asked {
     wanted: String,
+    /// It on the wire, unless that hangs on how names stand there.
+    raw: Option<Vec<u8>>,
     names: Names,
     told: Option<MailboxStatus>,
 }
@@ -161,6 +162,10 @@ impl Collect for Asked {
     }
 
     fn done(self, _: &Completion) -> MailboxStatus {
-        self.told.unwrap_or(MailboxStatus { mailbox: self.wanted, ..MailboxStatus::default() })
+        let Self { wanted: mailbox, raw, names, told } = self;
+        told.unwrap_or_else(|| {
+            let raw = raw.unwrap_or_else(|| names.encode(&mailbox).into_owned().into_bytes());
+            MailboxStatus { mailbox, raw, ..MailboxStatus::default() }
+        })
     }
 }

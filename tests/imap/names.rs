@@ -1,5 +1,6 @@
 //! Names of mailboxes that stand otherwise on the wire in IMAP4rev1 and IMAP4rev2: none goes out before it is known how.
 
+use mailconnect::imap::{ListQuery, MailboxName};
 use mailconnect::testing::Script;
 use mailconnect::{Connector, ImapClient};
 
@@ -96,5 +97,46 @@ fn a_search_in_a_batch_names_its_charset_as_it_must_when_it_is_sent() {
         let mut batch = client.batch();
         batch.uid_search("SUBJECT \"ü\"");
         batch.run().unwrap().done().unwrap();
+    });
+}
+
+/// Whatever names a mailbox can stand for it, as the server has sent it.
+#[test]
+fn what_does_not_decode_can_be_used_wherever_it_was_told() {
+    let odd = "Entw\\xfcrfe";
+    let listed = format!("S: * LIST () \".\" \"{odd}\"\nS: * STATUS \"{odd}\" (MESSAGES 3)");
+    let script = format!(
+        "C: A1 NAMESPACE\nS: * NAMESPACE ((\"{odd}.\" \".\")) NIL ((\"&AGE-.\" \".\"))\nS: A1 OK\n\
+         C: A2 LIST {{9+}}\nC- {odd}. \"%\"\\r\\n\nS: A2 OK\nC: A3 LSUB \"&AGE-.\" \"*\"\nS: A3 OK\n\
+         C: A4 LIST {{9+}}\nC- {odd}. \"%\" RETURN (STATUS (MESSAGES))\\r\\n\n{listed}\nS: A4 OK\n\
+         C: A5 DELETE {{8+}}\nC- {odd}\\r\\n\nS: A5 OK\nC: A6 STATUS {{8+}}\nC- {odd} (MESSAGES)\\r\\n\n\
+         S: * STATUS \"{odd}\" (MESSAGES 1)\nS: A6 OK\nC: A7 DELETE {{8+}}\nC- {odd}\\r\\n\nS: A7 OK"
+    );
+    offering("NAMESPACE LITERAL+ LIST-STATUS", &script, |mut client| {
+        let spaces = client.namespace().unwrap();
+        let (mine, shared) = (&spaces.personal[0], &spaces.shared[0]);
+        assert_eq!((mine.prefix.as_str(), mine.raw.as_slice()), ("Entw\u{fffd}rfe.", &b"Entw\xfcrfe."[..]));
+        assert_eq!((shared.prefix.as_str(), shared.raw.as_slice()), ("&AGE-.", &b"&AGE-."[..]));
+        client.list(mine, "%").unwrap();
+        client.lsub(shared, "*").unwrap();
+        let listed = client.list_extended(&ListQuery::new(mine, "%").return_status("MESSAGES")).unwrap();
+        let status = listed[0].status.as_ref().unwrap();
+        assert_eq!((status.mailbox.as_str(), &status.raw), ("Entw\u{fffd}rfe", &listed[0].raw));
+        client.delete(status).unwrap();
+        let status = client.status(status, "MESSAGES").unwrap();
+        assert_eq!((status.raw.as_slice(), status.messages), (&b"Entw\xfcrfe"[..], Some(1)));
+        client.delete(&status).unwrap();
+    });
+}
+
+/// A server that says nothing of a mailbox was asked for it by some name all the same.
+#[test]
+fn a_status_that_was_not_told_names_the_mailbox_that_was_asked_for() {
+    let script = "C: A1 STATUS &APw- (MESSAGES)\nS: A1 OK\nC: A2 STATUS &AGE- (MESSAGES)\nS: A2 OK";
+    offering("", script, |mut client| {
+        let status = client.status("ü", "MESSAGES").unwrap();
+        assert_eq!((status.mailbox.as_str(), status.raw.as_slice()), ("ü", &b"&APw-"[..]));
+        let status = client.status(MailboxName::raw(b"&AGE-"), "MESSAGES").unwrap();
+        assert_eq!((status.mailbox.as_str(), status.raw.as_slice()), ("&AGE-", &b"&AGE-"[..]));
     });
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::codec::{Code, number, word};
 use super::mailbox::flags;
+use super::sequence::Pairs;
 use super::tokens::{Tokens, Value};
 use super::{Capabilities, SequenceSet};
 use crate::Limits;
@@ -260,7 +261,7 @@ impl fmt::Debug for ResponseCode {
 }
 
 /// Where messages have gone, as servers with UIDPLUS (RFC 4315) tell. The sets stay ranges, however much they name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CopyUid {
     /// The UIDVALIDITY of the mailbox that they have gone to.
@@ -269,21 +270,36 @@ pub struct CopyUid {
     pub source: SequenceSet,
     /// The UIDs of the copies, in the same order.
     pub destination: SequenceSet,
+    pairs: Pairs,
 }
 
 impl CopyUid {
+    fn new(validity: u32, source: SequenceSet, destination: SequenceSet) -> Self {
+        let pairs = Pairs::new(&source, &destination);
+        Self { validity, source, destination, pairs }
+    }
+
     fn parse(value: &[u8]) -> Option<Self> {
         let (validity, sets) = word(value);
         let (source, rest) = word(sets);
         let (source, destination) = (SequenceSet::as_sent(source)?, SequenceSet::as_sent(word(rest).0)?);
         let numbers = source.len().is_some() && destination.len().is_some();
         let validity = number(validity).and_then(|number| u32::try_from(number).ok())?;
-        numbers.then_some(Self { validity, source, destination })
+        numbers.then(|| Self::new(validity, source, destination))
     }
 
-    /// The UID of the copy of this message; none if it was not copied.
+    /// The UID of the copy of this message, as the server has told it; none if it was not copied. It is found without a look
+    /// at all ranges, so it may be asked of every message.
     pub fn destination_of(&self, uid: u32) -> Option<u32> {
-        self.source.position(uid).and_then(|position| self.destination.nth(position))
+        self.pairs.beside(uid)
+    }
+}
+
+impl fmt::Debug for CopyUid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { validity, source, destination, .. } = self;
+        let mut shown = f.debug_struct("CopyUid");
+        shown.field("validity", validity).field("source", source).field("destination", destination).finish()
     }
 }
 

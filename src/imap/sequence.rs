@@ -66,32 +66,6 @@ impl SequenceSet {
         self.ranges().map(size).sum()
     }
 
-    /// At which place this number stands, counted from 0 in the order of the ranges.
-    pub(super) fn position(&self, number: u32) -> Option<u64> {
-        let mut before = 0;
-        for range in self.ranges() {
-            match range {
-                (Some(low), Some(high)) if (low..=high).contains(&number) => {
-                    return Some(before + u64::from(number - low));
-                }
-                _ => before += size(range)?,
-            }
-        }
-        None
-    }
-
-    /// The number at a place, counted from 0 in the order of the ranges.
-    pub(super) fn nth(&self, mut place: u64) -> Option<u32> {
-        for range in self.ranges() {
-            let size = size(range)?;
-            if place < size {
-                return range.0?.checked_add(u32::try_from(place).ok()?);
-            }
-            place -= size;
-        }
-        None
-    }
-
     /// A set in a server's words, in its order; none if it is not one.
     pub(super) fn as_sent(text: &[u8]) -> Option<Self> {
         ranges(std::str::from_utf8(text).ok()?).ok().map(|ranges| Self { ranges })
@@ -250,6 +224,64 @@ impl fmt::Debug for SequenceSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SequenceSet({self})")
     }
+}
+
+// ---- Two sets side by side ----
+
+/// Which number of one set stands where which number of another does. Both stay ranges.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Pairs {
+    /// In the order of their numbers, none of which is in two of them.
+    runs: Vec<Run>,
+}
+
+/// The numbers `first..=last`, beside `beside..`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Run {
+    first: u32,
+    last: u32,
+    beside: u32,
+}
+
+impl Pairs {
+    /// Goes over both in the order of their ranges. A number that is in the first set twice counts once.
+    pub(super) fn new(set: &SequenceSet, beside: &SequenceSet) -> Self {
+        let (mut ours, mut theirs) = (numbers(set), numbers(beside));
+        let (mut our, mut their) = (ours.next(), theirs.next());
+        let mut runs = Vec::new();
+        while let (Some((first, last)), Some((beside, end))) = (our, their) {
+            let more = (last - first).min(end - beside);
+            runs.push(Run { first, last: first + more, beside });
+            our = if first + more < last { Some((first + more + 1, last)) } else { ours.next() };
+            their = if beside + more < end { Some((beside + more + 1, end)) } else { theirs.next() };
+        }
+        runs.sort_by_key(|run| run.first);
+        let mut free = 0;
+        runs.retain_mut(|run| {
+            let taken = u64::from(run.first).max(free) - u64::from(run.first);
+            let left = u64::from(run.last) >= free;
+            if left {
+                // No more than its length, so it fits.
+                let taken = u32::try_from(taken).unwrap_or_default();
+                (run.first, run.beside) = (run.first + taken, run.beside + taken);
+                free = u64::from(run.last) + 1;
+            }
+            left
+        });
+        Self { runs }
+    }
+
+    /// The number beside this one.
+    pub(super) fn beside(&self, number: u32) -> Option<u32> {
+        let after = self.runs.partition_point(|run| run.first <= number);
+        let run = self.runs.get(after.checked_sub(1)?).filter(|run| number <= run.last)?;
+        Some(run.beside + (number - run.first))
+    }
+}
+
+/// The ranges of a set that has no `*`.
+fn numbers(set: &SequenceSet) -> impl Iterator<Item = (u32, u32)> {
+    set.ranges().filter_map(|(low, high)| Some((low?, high?)))
 }
 
 #[cfg(test)]

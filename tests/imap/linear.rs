@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use mailconnect::imap::{Imap, ListQuery};
+use mailconnect::imap::{Imap, ListQuery, ResponseCode};
 use mailconnect::testing::Script;
 use mailconnect::transport::{Deadline, Transport};
 use mailconnect::{Connector, Error, ImapClient, Result, Security};
@@ -112,6 +112,25 @@ fn rule_12_each_status_of_a_list_finds_its_mailbox_at_once() {
     let found = waits.recv_timeout(WATCHDOG).unwrap_or_else(|_| panic!("the watchdog has tripped")).unwrap();
     let of = |n: usize| found[n].status.as_ref().and_then(|status| status.messages);
     assert_eq!((found.len(), of(0), of(MAILBOXES - 1)), (MAILBOXES, Some(0), Some(249_999)));
+}
+
+/// Each copy is found without a look at all the ranges before it.
+#[test]
+fn rule_12_each_copy_is_found_at_once() {
+    const RANGES: u32 = 500_000;
+    // Neither in order nor of one length, and no two touch.
+    let source = |n: u32| 5 * (n ^ 1) + 1;
+    let ranges: Vec<_> = (0..RANGES).map(|n| format!("{}:{}", source(n), source(n) + n % 3)).collect();
+    let code = format!("COPYUID 1 {} 1:{}", ranges.join(","), 2 * RANGES - 1);
+    let (done, waits) = mpsc::channel();
+    thread::spawn(move || {
+        let ResponseCode::CopyUid(copied) = ResponseCode::parse(code.as_bytes()) else { panic!("{}", &code[..80]) };
+        let copy = |n: u32| 6 * (n / 3) + [1, 2, 4][n as usize % 3];
+        let found = (0..RANGES).filter(|&n| copied.destination_of(source(n)) == Some(copy(n))).count();
+        let _ = done.send((found, copied.destination_of(4)));
+    });
+    let found = waits.recv_timeout(WATCHDOG).unwrap_or_else(|_| panic!("the watchdog has tripped"));
+    assert_eq!(found, (RANGES as usize, None));
 }
 
 /// A line of 16 MiB is refused at the limit, however it comes, and what is announced sets nothing aside.

@@ -42,11 +42,7 @@ fn codes_with_values() {
         ("APPENDUID 1 3955:3957,9", ResponseCode::AppendUid { validity: 1, uids: set("3955:3957,9") }),
         (
             "COPYUID 38505 304,319:320 3956:3958",
-            ResponseCode::CopyUid(CopyUid {
-                validity: 38_505,
-                source: set("304,319:320"),
-                destination: set("3956:3958"),
-            }),
+            ResponseCode::CopyUid(CopyUid::new(38_505, set("304,319:320"), set("3956:3958"))),
         ),
     ];
     for (text, code) in table {

@@ -76,20 +76,40 @@ fn rule_12_ranges_stay_ranges() {
     let set = SequenceSet::as_sent(b"304,320:319,7").unwrap();
     assert_eq!(set.to_string(), "304,319:320,7");
     assert_eq!(set.len(), Some(4));
-    let places: Vec<_> = [304, 319, 320, 7, 8].map(|number| set.position(number)).into();
-    assert_eq!(places, [Some(0), Some(1), Some(2), Some(3), None]);
-    let numbers: Vec<_> = (0..5).map(|place| set.nth(place)).collect();
-    assert_eq!(numbers, [Some(304), Some(319), Some(320), Some(7), None]);
     assert!(set.contains(319) && !set.contains(318));
 
     let all = SequenceSet::as_sent(b"1:4294967295").unwrap();
     assert_eq!((all.len(), all.ranges().len()), (Some(4_294_967_295), 1));
-    assert_eq!((all.position(u32::MAX), all.nth(u64::from(u32::MAX) - 1)), (Some(4_294_967_294), Some(u32::MAX)));
-    assert_eq!(all.nth(u64::from(u32::MAX)), None);
 
     let open = SequenceSet::try_from("5,9:*").unwrap();
     assert_eq!(open.len(), None);
     assert!(open.contains(u32::MAX) && !open.contains(6));
     let last = SequenceSet::try_from("*").unwrap();
-    assert_eq!((last.contains(1), last.len(), last.position(1), last.nth(0)), (false, None, None, None));
+    assert_eq!((last.contains(1), last.len()), (false, None));
+}
+
+/// As the ranges expanded would have it, whatever their order, and whether they overlap or not.
+#[test]
+fn rule_12_two_sets_stand_side_by_side_as_ranges() {
+    let sent = |text: &str| SequenceSet::as_sent(text.as_bytes()).unwrap();
+    let most = u32::MAX;
+    for (set, beside, found) in [
+        ("304,319:320,5", "3956:3958", vec![(304, 3956), (319, 3957), (320, 3958)]),
+        ("304,320:319,7", "9,2:3,1", vec![(304, 9), (319, 2), (320, 3), (7, 1)]),
+        ("1:4", "7:8,3,5", vec![(1, 7), (2, 8), (3, 3), (4, 5)]),
+        ("9,1:2", "1:10", vec![(9, 1), (1, 2), (2, 3)]),
+        // A number that is named twice is at its lowest range, the rest is where it was.
+        ("3:5,1:4", "11:17", vec![(3, 16), (4, 17), (5, 13), (1, 14), (2, 15)]),
+        ("2,2,1:3", "1:5", vec![(1, 3), (2, 4), (3, 5)]),
+        ("1:9,2:3,5", "1:12", (1..=9).map(|n| (n, n)).collect()),
+    ] {
+        let pairs = Pairs::new(&sent(set), &sent(beside));
+        for number in 0..400 {
+            let wanted = found.iter().find(|(one, _)| *one == number).map(|(_, other)| *other);
+            assert_eq!(pairs.beside(number), wanted, "{number} of {set} beside {beside}");
+        }
+        assert_eq!(pairs.beside(most), None);
+    }
+    let all = Pairs::new(&SequenceSet::try_from(1..=most).unwrap(), &SequenceSet::try_from(1..=most).unwrap());
+    assert_eq!((all.beside(most), all.beside(0), all.runs.len()), (Some(most), None, 1));
 }

@@ -190,7 +190,7 @@ fn the_end_of_tls_inside_an_answer_is_an_error() {
     with_real_tls("S: * OK hi\nC: A1 NOOP\nS: * 1 EXISTS\nS- A1 OK\nEND", noop, is_lost);
     let fetch = |mut imap: ImapClient| imap.fetch_to(1, &mut std::io::sink()).map(drop);
     with_real_tls(
-        "S: * OK hi\nC: A1 UID FETCH 1 BODY.PEEK[]\nS: * 1 FETCH (UID 1 BODY[] {9}\nS- part\nEND",
+        "S: * OK hi\nC: A1 UID FETCH 1 (UID BODY.PEEK[])\nS: * 1 FETCH (UID 1 BODY[] {9}\nS- part\nEND",
         fetch,
         is_lost,
     );

@@ -91,34 +91,27 @@ impl Client<Imap> {
     /// # }
     /// ```
     ///
+    /// `target` has the message only if this succeeds: it is written while it comes, and may turn out to be cut off, or to
+    /// be another one where the server tells the UID only behind it (RFC 9051, 6.4.9, has no order).
+    ///
     /// # Errors
     /// [`Error::Rejected`](crate::Error::Rejected) with the code `NONEXISTENT` if no message of that UID came, even if the
-    /// server says OK to that; [`Error::Caller`](crate::Error::Caller) if `target` fails.
+    /// server says OK to that, and with none if what was written turned out to be no message of that UID;
+    /// [`Error::Caller`](crate::Error::Caller) if `target` fails.
     pub fn fetch_to(&mut self, uid: u32, target: &mut (impl Write + ?Sized)) -> Result<u64> {
-        let mut list = self.uid_fetch(uid, "BODY.PEEK[]")?;
+        // Most servers keep to the order in which they are asked.
+        let mut list = self.uid_fetch(uid, "(UID BODY.PEEK[])")?;
         let mut written = None;
         while let Some(mut message) = list.next_message()? {
             // Some servers (Mailutils) send another message for a UID that is not there.
-            let (mut size, mut other) = (None, false);
-            while let Some(item) = message.next_item()? {
-                match item {
-                    Item::Uid(told) => other = told != uid,
-                    Item::Section(mut section)
-                        if !other && written.is_none() && size.is_none() && !section.is_nil() =>
-                    {
-                        size = Some(section.copy_to(target)?);
-                    }
-                    _ => {}
-                }
+            if written.is_none() {
+                written = message.copy_unless_other(uid, target)?;
             }
-            written = written.or(size.filter(|_| !other));
         }
-        written.ok_or_else(|| {
-            let text = vec![format!("there is no message with UID {uid}")];
-            let mut missing = Rejection::new("UID FETCH", "OK", Severity::Permanent, text);
-            missing.code = Some("NONEXISTENT".into());
-            Error::Rejected(Box::new(missing))
-        })
+        match written {
+            Some((size, true)) => Ok(size),
+            written => Err(missing(uid, written.is_some())),
+        }
     }
 
     fn start_fetch(&mut self, command: &'static str, set: &SequenceSet, items: &str) -> Result<Fetch<'_>> {
@@ -129,6 +122,15 @@ impl Client<Imap> {
         })?;
         Ok(Fetch { client: self, state: State::new(command) })
     }
+}
+
+/// There is no message with this UID, or what was sent in its place is in the caller's hands already.
+fn missing(uid: u32, written: bool) -> Error {
+    let what = if written { "the server sent another message than that" } else { "there is no message" };
+    let text = format!("{what} with UID {uid}");
+    let mut missing = Rejection::new("UID FETCH", "OK", Severity::Permanent, vec![text]);
+    missing.code = (!written).then(|| "NONEXISTENT".into());
+    Error::Rejected(Box::new(missing))
 }
 
 pub(super) fn fetching<'a>(command: &'static str, set: &SequenceSet, items: &'a str) -> Result<Line<'a>> {
@@ -293,6 +295,21 @@ impl Message<'_> {
     pub fn next_item(&mut self) -> Result<Option<Item<'_>>> {
         let Some(found) = self.next_found()? else { return Ok(None) };
         Ok(Some(self.state.lend(self.client, found)))
+    }
+
+    /// Writes its section, unless it is known by then to have another UID: the size, and whether it has this one.
+    fn copy_unless_other(&mut self, uid: u32, target: &mut (impl Write + ?Sized)) -> Result<Option<(u64, bool)>> {
+        let (mut size, mut told) = (None, None);
+        while let Some(item) = self.next_item()? {
+            match item {
+                Item::Uid(uid) => told = Some(uid),
+                Item::Section(mut section) if size.is_none() && told.is_none_or(|told| told == uid) => {
+                    size = if section.is_nil() { None } else { Some(section.copy_to(target)?) };
+                }
+                _ => {}
+            }
+        }
+        Ok(size.map(|size| (size, told == Some(uid))))
     }
 
     /// How deep its structure may be nested.

@@ -304,7 +304,7 @@ fn rule_5_a_slow_body_has_time_while_it_moves() {
     for (interval, arrives) in [("1ms", true), ("9ms", false)] {
         let size = 100_000;
         let script = format!(
-            "S: * OK hi\nC: A1 UID FETCH 1 BODY.PEEK[]\nDRIP {interval}\nS: * 1 FETCH (UID 1 BODY[] {{{size}}}\n"
+            "S: * OK hi\nC: A1 UID FETCH 1 (UID BODY.PEEK[])\nDRIP {interval}\nS: * 1 FETCH (UID 1 BODY[] {{{size}}}\n"
         );
         let script = Script::parse(&script).unwrap().server("x".repeat(size)).server(")\r\nA1 OK\r\n");
         let (client, handle) = open_with(Connector::new(), Imap::new(), script, Security::Plain);

@@ -138,10 +138,12 @@ fn a_goodbye_in_the_middle_is_told() {
 
 #[test]
 fn fetch_to_writes_the_message_or_fails() {
-    let ask = "C: A1 UID FETCH 7 BODY.PEEK[]\n";
+    let ask = "C: A1 UID FETCH 7 (UID BODY.PEEK[])\n";
     for answer in [
         "S: * 2 FETCH (FLAGS (\\\\Seen) UID 3)\nS: * 4 FETCH (UID 7 BODY[] {6}\nS: a\\r\\n.b\\n FLAGS ())\nS: A1 OK\n",
         "S: * 4 FETCH (BODY[] {6}\nS: a\\r\\n.b\\n UID 7)\nS: * 4 FETCH (FLAGS () UID 7)\nS: A1 OK\n",
+        "S: * 2 FETCH (UID 3 BODY[] {2}\nS: no)\nS: * 4 FETCH (BODY[] {6}\nS: a\\r\\n.b\\n UID 7)\nS: A1 OK\n",
+        "S: * 4 FETCH (UID 7 BODY[] {6}\nS: a\\r\\n.b\\n)\nS: * 2 FETCH (BODY[] {2}\nS: no UID 3)\nS: * 4 FETCH (UID 7 BODY[] {2}\nS: no)\nS: A1 OK\n",
     ] {
         session(&format!("{ask}{answer}"), |mut client| {
             let mut message = Vec::new();
@@ -160,6 +162,18 @@ fn fetch_to_writes_the_message_or_fails() {
             assert_eq!(rejected(&error).2, Some("NONEXISTENT"));
             client.noop().unwrap();
         });
+    }
+    // Whose the body was is told behind it, or never: it is no success, whatever comes after.
+    let right = "S: * 4 FETCH (UID 7 BODY[] {1}\nS: x)\n";
+    for other in ["S: * 4 FETCH (BODY[] {1}\nS: x UID 4)\n", "S: * 4 FETCH (BODY[] {1}\nS: x)\n"] {
+        for answer in [other.to_owned(), format!("{other}{right}")] {
+            session(&format!("{ask}{answer}S: A1 OK\nC: A2 NOOP\nS: A2 OK"), |mut client| {
+                let mut message = Vec::new();
+                let error = client.fetch_to(7, &mut message).unwrap_err();
+                assert_eq!((rejected(&error), message.as_slice()), (("UID FETCH", "OK", None), &b"x"[..]));
+                client.noop().unwrap();
+            });
+        }
     }
     session(&format!("{ask}S: A1 NO no mailbox"), |mut client| {
         assert_eq!(rejected(&client.fetch_to(7, &mut Vec::new()).unwrap_err()).1, "NO");

@@ -65,8 +65,8 @@ impl<'a> AppendOptions<'a> {
 }
 
 impl Client<Imap> {
-    /// Puts a message into a mailbox, named in UTF-8, with these flags (`\Seen`, `\Draft`, ..). It goes out as it is: its
-    /// lines must end in CRLF.
+    /// Puts a message into a mailbox (RFC 9051, 6.3.12), named in UTF-8, with these flags: `\Seen`, `\Draft`, .. It goes out
+    /// as it is: its lines must end in CRLF.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -93,8 +93,8 @@ impl Client<Imap> {
         self.append_from(mailbox, flags, &mut &*message, message.len() as u64)
     }
 
-    /// As [`append`](Self::append), from a reader of which exactly `size` bytes are taken. If the server refuses before
-    /// it has asked for the message, none of it is read or sent.
+    /// As [`append`](Self::append), from a reader of which exactly `size` bytes are taken, in constant memory. If the
+    /// server refuses before it has asked for the message, none of it is read or sent.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -64,6 +64,48 @@ impl Client<Imap> {
 /// one that may change them (any but `FETCH`, `STORE` and `SEARCH` with sequence numbers themselves; `SELECT` starts anew),
 /// and a string that the server must ask for. So does a mailbox's name with letters other than ASCII behind a log-in, after
 /// which servers may want it in UTF-8.
+///
+/// ```
+/// use mailconnect::imap::Store;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let script = mailconnect::testing::Script::parse(
+/// #     "S: * OK [CAPABILITY IMAP4rev1 UIDPLUS] ready\n\
+/// #      C: A1 CREATE Archive\n\
+/// #      C: A2 UID COPY 304:310 Archive\n\
+/// #      C: A3 UID STORE 304:310 +FLAGS.SILENT (\\\\Deleted)\n\
+/// #      C: A4 UID EXPUNGE 304:310\n\
+/// #      C: A5 STATUS Archive (MESSAGES)\n\
+/// #      C: A6 LOGOUT\n\
+/// #      S: A1 NO [ALREADYEXISTS] there\n\
+/// #      S: A2 OK [COPYUID 38505 304,310 3956:3957] done\n\
+/// #      S: A3 OK done\n\
+/// #      S: * 2 EXPUNGE\n\
+/// #      S: A4 OK done\n\
+/// #      S: * STATUS Archive (MESSAGES 17)\n\
+/// #      S: A5 OK done\n\
+/// #      S: * BYE\n\
+/// #      S: A6 OK bye",
+/// # )?;
+/// # let transport = script.play().0;
+/// # let connector = mailconnect::Connector::new();
+/// # let plain = mailconnect::Security::Plain;
+/// # let imap = mailconnect::imap::Imap::new();
+/// # let mut imap = connector.over(imap, transport, "localhost", plain)?;
+/// let mut batch = imap.batch();
+/// let created = batch.create("Archive");
+/// let copied = batch.uid_copy("304:310", "Archive");
+/// batch.uid_store("304:310", &Store::add(&["\\Deleted"]).silent());
+/// batch.uid_expunge("304:310");
+/// let status = batch.status("Archive", "MESSAGES");
+/// batch.logout();
+/// let mut replies = batch.run()?;
+/// assert!(replies.take(created).is_err()); // it was there; that stops nothing
+/// assert_eq!(replies.take(copied)?.expect("UIDPLUS").destination_of(310), Some(3957));
+/// assert_eq!(replies.take(status)?.messages, Some(17));
+/// replies.done()?; // the others have succeeded
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent until run is called"]
 pub struct Batch<'c> {
     client: &'c mut Client<Imap>,

@@ -10,7 +10,8 @@ use crate::wire::Flaw;
 use crate::{Client, Limits, Result};
 
 impl Client<Imap> {
-    /// What the server can do; asked for if that is not known. It changes with the upgrade and with the log-in.
+    /// What the server can do (RFC 9051, 6.1.1); asked for if that is not known. It changes with the upgrade and with the
+    /// log-in.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,13 +29,14 @@ impl Client<Imap> {
     /// ```
     ///
     /// # Errors
-    /// Those of the connection.
+    /// [`Error::Limit`](crate::Error::Limit) for more than `limits.capabilities`; those of the connection.
     pub fn capabilities(&mut self) -> Result<&Capabilities> {
         self.exchange(|imap, wire| imap.learn_capabilities(wire).map(drop))?;
         Ok(self.protocol().known())
     }
 
-    /// Does nothing, and hears what is new; see [`events`](Self::events). It also keeps the server from closing.
+    /// Does nothing (RFC 9051, 6.1.2), and hears what is new; see [`events`](Self::events). It also keeps the server from
+    /// closing.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -58,7 +60,7 @@ impl Client<Imap> {
 
     /// What the server has said without being asked since the last call: new messages, expunged ones, changed flags,
     /// alerts, a goodbye. It asks nothing and does not wait; a closed client can be asked too. What was said before an
-    /// upgrade is gone. [`Imap::on_event`] tells the same at once.
+    /// upgrade is gone. It keeps `limits.event_queue` of them; [`Imap::on_event`] tells the same at once, and all.
     ///
     /// ```
     /// use mailconnect::imap::Event;
@@ -88,7 +90,7 @@ impl Client<Imap> {
 
     // ---- The selected mailbox ----
 
-    /// Opens a mailbox, named in UTF-8, to read and change it.
+    /// Opens a mailbox, named in UTF-8, to read and change it (RFC 9051, 6.3.2).
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -107,7 +109,7 @@ impl Client<Imap> {
         self.exchange(|imap, wire| imap.perform(wire, opening("SELECT", mailbox)?))
     }
 
-    /// Opens a mailbox, named in UTF-8, to read it only.
+    /// Opens a mailbox, named in UTF-8, to read it only (RFC 9051, 6.3.3).
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -146,7 +148,8 @@ impl Client<Imap> {
         self.bare("CHECK")
     }
 
-    /// Closes the selected mailbox, and expunges what is marked as deleted in it, unless it was opened to be read only.
+    /// Closes the selected mailbox, and expunges what is marked as deleted in it, unless it was opened to be read only (RFC
+    /// 9051, 6.4.1).
     ///
     /// ```
     /// use mailconnect::imap::Store;
@@ -192,7 +195,7 @@ impl Client<Imap> {
 
     // ---- All mailboxes ----
 
-    /// Makes a mailbox, named in UTF-8. What separates the levels of its name differs; see
+    /// Makes a mailbox, named in UTF-8 (RFC 9051, 6.3.4). What separates the levels of its name differs; see
     /// [`ListEntry::delimiter`](super::ListEntry::delimiter).
     ///
     /// ```
@@ -218,7 +221,7 @@ impl Client<Imap> {
         self.about("CREATE", mailbox)
     }
 
-    /// Deletes a mailbox, named in UTF-8, with all that is in it.
+    /// Deletes a mailbox, named in UTF-8, with all that is in it (RFC 9051, 6.3.5).
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -243,8 +246,8 @@ impl Client<Imap> {
         self.about("DELETE", mailbox)
     }
 
-    /// Renames a mailbox; both names in UTF-8. Those below it are renamed with it. To rename INBOX moves its messages away,
-    /// and leaves an empty one behind.
+    /// Renames a mailbox (RFC 9051, 6.3.6); both names in UTF-8. Those below it are renamed with it. To rename INBOX moves
+    /// its messages away, and leaves an empty one behind.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -269,7 +272,8 @@ impl Client<Imap> {
         self.exchange(|imap, wire| imap.perform(wire, renaming(from, to)?))
     }
 
-    /// Adds a mailbox, named in UTF-8, to those that are subscribed: a list that clients keep on the server.
+    /// Adds a mailbox, named in UTF-8, to those that are subscribed: a list that clients keep on the server (RFC 9051,
+    /// 6.3.7).
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -294,7 +298,7 @@ impl Client<Imap> {
         self.about("SUBSCRIBE", mailbox)
     }
 
-    /// Takes a mailbox, named in UTF-8, off those that are subscribed. It need not be there any more.
+    /// Takes a mailbox, named in UTF-8, off those that are subscribed (RFC 9051, 6.3.8). It need not be there any more.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -8,8 +8,8 @@ use crate::wire::Flaw;
 use crate::{Client, Error, Limits, Result};
 
 impl Client<Imap> {
-    /// Copies messages, by sequence number, to another mailbox, named in UTF-8. Servers with UIDPLUS tell the UIDs of the
-    /// copies.
+    /// Copies messages, by sequence number, to another mailbox, named in UTF-8 (RFC 9051, 6.4.7). Servers with UIDPLUS tell
+    /// the UIDs of the copies.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -70,8 +70,8 @@ impl Client<Imap> {
         self.exchange(|imap, wire| imap.perform(wire, copying("UID COPY", &set, mailbox)?))
     }
 
-    /// Moves messages (the command MOVE), by sequence number, to another mailbox, named in UTF-8. Their going is told as
-    /// [`Event::Expunge`](super::Event::Expunge). It never falls back to copying and deleting.
+    /// Moves messages (the command MOVE; RFC 9051, 6.4.8), by sequence number, to another mailbox, named in UTF-8. Their
+    /// going is told as [`Event::Expunge`](super::Event::Expunge). It never falls back to copying and deleting.
     ///
     /// ```
     /// use mailconnect::imap::Event;
@@ -138,8 +138,8 @@ impl Client<Imap> {
         self.exchange(|imap, wire| imap.perform(wire, copying("UID MOVE", &set, mailbox)?))
     }
 
-    /// Removes the messages that are marked as deleted, and returns the sequence numbers that the server tells: each as it
-    /// was after those before it were gone.
+    /// Removes the messages that are marked as deleted (RFC 9051, 6.4.3), and returns the sequence numbers that the server
+    /// tells: each as it was after those before it were gone.
     ///
     /// ```
     /// use mailconnect::imap::Store;
@@ -156,7 +156,7 @@ impl Client<Imap> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Rejected`] if the mailbox can only be read.
+    /// [`Error::Rejected`] if the mailbox can only be read; [`Error::Limit`] for more than `limits.list_entries` numbers.
     pub fn expunge(&mut self) -> Result<Vec<u32>> {
         self.exchange(|imap, wire| imap.perform(wire, (Line::changing("EXPUNGE"), Gone(Vec::new()))))
     }

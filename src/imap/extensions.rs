@@ -10,8 +10,8 @@ use crate::wire::{Flaw, Wire};
 use crate::{Client, Error, Limits, Result};
 
 impl Client<Imap> {
-    /// Turns extensions on, and returns those that the server has turned on. With `UTF8=ACCEPT` or `IMAP4rev2` mailbox names
-    /// go over the wire in UTF-8 from then on; nothing changes for callers.
+    /// Turns extensions on (RFC 9051, 6.3.1), and returns those that the server has turned on. With `UTF8=ACCEPT` or
+    /// `IMAP4rev2` mailbox names go over the wire in UTF-8 from then on; nothing changes for callers.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,7 +46,7 @@ impl Client<Imap> {
         })
     }
 
-    /// Says who the client is, and returns what the server says of itself. With no fields it says nothing.
+    /// Says who the client is, and returns what the server says of itself (RFC 2971). With no fields it says nothing.
     /// [`Imap::identity`] does it with the log-in.
     ///
     /// ```

@@ -42,7 +42,8 @@ impl Client<Imap> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument); a refusal comes from the cursor.
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for CR, LF, NUL, a trailing `{5}` or letters that are not
+    /// ASCII; a refusal comes from the cursor.
     pub fn fetch(&mut self, set: impl TryInto<SequenceSet, Error: Into<Error>>, items: &str) -> Result<Fetch<'_>> {
         let set = set.try_into().map_err(Into::into)?;
         self.start_fetch("FETCH", &set, items)

@@ -1,5 +1,4 @@
-//! LIST in its plain and its extended form (RFC 9051, 6.3.9; RFC 5258, 5819, 6154), LSUB and NAMESPACE (RFC 2342): which
-//! mailboxes there are.
+//! LIST in its plain and its extended form (RFC 9051, 6.3.9; RFC 5258, 5819, 6154) and LSUB: which mailboxes there are.
 
 use std::collections::HashMap;
 
@@ -10,14 +9,12 @@ use super::line::Line;
 use super::mailbox::ListEntry;
 use super::names::{MailboxName, Names};
 use super::status::MailboxStatus;
-use super::strings::unescape;
-use super::tokens::{Token, Tokens};
 use crate::wire::Flaw;
 use crate::{Client, Limits, Result};
 
 impl Client<Imap> {
-    /// The mailboxes below `reference`, a name or a [`Namespace`], whose names fit `pattern`, where `*` stands for anything
-    /// and `%` for anything within one level: `list("", "*")` is all of them.
+    /// The mailboxes below `reference`, a name or a [`Namespace`](super::Namespace), whose names fit `pattern`, where `*`
+    /// stands for anything and `%` for anything within one level (RFC 9051, 6.3.9): `list("", "*")` is all of them.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -33,7 +30,7 @@ impl Client<Imap> {
     /// ```
     ///
     /// # Errors
-    /// Those of the connection.
+    /// [`Error::Limit`](crate::Error::Limit) for more than `limits.list_entries` mailboxes; those of the connection.
     pub fn list<'m>(&mut self, reference: impl Into<MailboxName<'m>>, pattern: &str) -> Result<Vec<ListEntry>> {
         self.exchange(|imap, wire| imap.perform(wire, listing("LIST", reference.into(), pattern)?))
     }
@@ -55,12 +52,12 @@ impl Client<Imap> {
     /// ```
     ///
     /// # Errors
-    /// Those of the connection.
+    /// As [`list`](Self::list).
     pub fn lsub<'m>(&mut self, reference: impl Into<MailboxName<'m>>, pattern: &str) -> Result<Vec<ListEntry>> {
         self.exchange(|imap, wire| imap.perform(wire, listing("LSUB", reference.into(), pattern)?))
     }
 
-    /// The mailboxes that fit a query, with what it asks of them.
+    /// The mailboxes that fit a query, with what it asks of them (RFC 9051, 6.3.9; RFC 5258, 5819 and 6154).
     ///
     /// ```
     /// use mailconnect::imap::ListQuery;
@@ -87,7 +84,8 @@ impl Client<Imap> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) if the server does not offer what the query needs.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if the server does not offer what the query needs; as
+    /// [`list`](Self::list).
     pub fn list_extended(&mut self, query: &ListQuery<'_>) -> Result<Vec<ListEntry>> {
         self.exchange(|imap, wire| {
             for extension in query.needs() {
@@ -96,48 +94,42 @@ impl Client<Imap> {
             imap.perform(wire, listing_extended(query)?)
         })
     }
-
-    /// What stands before the names of one's own mailboxes, of other users' and of shared ones, and what separates their
-    /// levels.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let script = mailconnect::testing::Script::parse(
-    /// #     "S: * OK [CAPABILITY IMAP4rev1 NAMESPACE] ready\n\
-    /// #      C: A1 NAMESPACE\n\
-    /// #      S: * NAMESPACE ((\"INBOX.\" \".\")) NIL ((\"shared.\" \".\"))\n\
-    /// #      S: A1 OK done\n\
-    /// #      C: A2 LIST \"shared.\" \"*\"\n\
-    /// #      S: A2 OK done",
-    /// # )?;
-    /// # let transport = script.play().0;
-    /// # let connector = mailconnect::Connector::new();
-    /// # let plain = mailconnect::Security::Plain;
-    /// # let imap = mailconnect::imap::Imap::new();
-    /// # let mut imap = connector.over(imap, transport, "localhost", plain)?;
-    /// let spaces = imap.namespace()?;
-    /// assert_eq!(spaces.personal[0].prefix, "INBOX.");
-    /// assert!(spaces.other_users.is_empty());
-    /// for space in &spaces.shared {
-    ///     let all = imap.list(space, "*")?; // also if the prefix does not decode
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) if the server does not offer it.
-    pub fn namespace(&mut self) -> Result<Namespaces> {
-        self.exchange(|imap, wire| {
-            let line = Line::new("NAMESPACE").needing("NAMESPACE");
-            imap.perform(wire, (line, Spaces::default()))
-        })
-    }
 }
 
 /// What LIST is to look for and to tell, beside names.
 ///
-/// [`Client::list_extended`](crate::Client::list_extended) has an example.
+/// ```
+/// use mailconnect::imap::ListQuery;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let script = mailconnect::testing::Script::parse(
+/// #     "S: * OK [CAPABILITY IMAP4rev1 LIST-EXTENDED SPECIAL-USE] ready\n\
+/// #      C: A1 LIST (SUBSCRIBED RECURSIVEMATCH) \"\" \"%\" RETURN (CHILDREN)\n\
+/// #      S: * LIST (\\\\HasChildren) \"/\" Lists (\"CHILDINFO\" (\"SUBSCRIBED\"))\n\
+/// #      S: A1 OK listed\n\
+/// #      C: A2 LIST (SPECIAL-USE) \"\" \"*\"\n\
+/// #      S: * LIST (\\\\Drafts) \"/\" Entw&APw-rfe\n\
+/// #      S: A2 OK listed\n\
+/// #      C: A3 LIST (REMOTE) \"\" \"*\" RETURN (SUBSCRIBED)\n\
+/// #      S: A3 OK listed",
+/// # )?;
+/// # let transport = script.play().0;
+/// # let connector = mailconnect::Connector::new();
+/// # let plain = mailconnect::Security::Plain;
+/// # let imap = mailconnect::imap::Imap::new();
+/// # let mut imap = connector.over(imap, transport, "localhost", plain)?;
+/// // Those on the first level that are subscribed, or have some below them that are.
+/// let query = ListQuery::new("", "%").subscribed().recursive_match().return_children();
+/// assert_eq!(imap.list_extended(&query)?[0].name, "Lists");
+/// // Where drafts belong, whatever the user calls that.
+/// let special = imap.list_extended(&ListQuery::new("", "*").special_use())?;
+/// let drafts = special.iter().find(|mailbox| mailbox.attributes.iter().any(|attribute| attribute == "\\Drafts"));
+/// assert_eq!(drafts.unwrap().name, "Entwürfe");
+/// // All, also those on other servers.
+/// let all = imap.list_extended(&ListQuery::new("", "*").remote().return_subscribed())?;
+/// # assert!(all.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListQuery<'a> {
@@ -311,91 +303,4 @@ fn key(mut name: Vec<u8>) -> Vec<u8> {
         name.make_ascii_uppercase();
     }
     name
-}
-
-// ---- Namespaces ----
-
-/// Where mailboxes are, by whose they are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Namespaces {
-    /// One's own.
-    pub personal: Vec<Namespace>,
-    /// Other users'.
-    pub other_users: Vec<Namespace>,
-    /// Those that are shared.
-    pub shared: Vec<Namespace>,
-}
-
-/// What the names of some mailboxes begin with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Namespace {
-    /// The beginning, in UTF-8, mostly with the delimiter at its end. One that does not decode is lossily shown;
-    /// [`list`](crate::Client::list) takes the namespace itself in its place.
-    pub prefix: String,
-    /// The beginning as the server sent it.
-    pub raw: Vec<u8>,
-    /// What separates the levels of the names; none for flat ones.
-    pub delimiter: Option<char>,
-}
-
-#[derive(Default)]
-struct Spaces {
-    names: Names,
-    found: Namespaces,
-}
-
-impl Collect for Spaces {
-    type Output = Namespaces;
-
-    fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw> {
-        if !data.is("NAMESPACE", false) {
-            return Ok(false);
-        }
-        let mut tokens = Tokens::new(data.rest, 0, limits);
-        let Namespaces { personal, other_users, shared } = &mut self.found;
-        for spaces in [personal, other_users, shared] {
-            *spaces = read(&mut tokens, self.names)?;
-        }
-        Ok(true)
-    }
-
-    fn sent_as(&mut self, _: u32, names: Names) {
-        self.names = names;
-    }
-
-    fn done(self, _: &Completion) -> Namespaces {
-        self.found
-    }
-}
-
-/// `((prefix delimiter ..) ..)` or NIL; extensions are passed over.
-fn read(tokens: &mut Tokens<'_>, names: Names) -> Result<Vec<Namespace>, Flaw> {
-    let (mut spaces, mut depth, mut strings) = (Vec::new(), 0, Vec::new());
-    while let Some(token) = tokens.next()? {
-        match token {
-            Token::Open => depth += 1,
-            Token::Close => {
-                if depth == 2 {
-                    let mut strings = strings.drain(..);
-                    let (prefix, delimiter) = (strings.next().flatten(), strings.next().flatten());
-                    spaces.extend(prefix.map(|raw: Vec<u8>| Namespace {
-                        prefix: names.shown(&raw),
-                        raw,
-                        delimiter: delimiter.and_then(|text: Vec<u8>| text.first().map(|&byte| char::from(byte))),
-                    }));
-                }
-                depth -= 1;
-            }
-            Token::Quoted(inside) if depth == 2 => strings.push(Some(unescape(inside).into_owned())),
-            Token::Literal(bytes) if depth == 2 => strings.push(Some(bytes.to_vec())),
-            _ if depth == 2 => strings.push(None),
-            _ => {}
-        }
-        if depth <= 0 {
-            break;
-        }
-    }
-    Ok(spaces)
 }

@@ -52,6 +52,7 @@ mod login;
 mod mailbox;
 mod messages;
 mod names;
+mod namespace;
 mod part;
 mod pipeline;
 mod search;
@@ -75,10 +76,11 @@ pub use events::{Event, Events};
 pub use extensions::{IdTime, RawAnswer};
 pub use fetch::{Fetch, Message};
 pub use idle::{Idle, IdleHandle};
-pub use list::{ListQuery, Namespace, Namespaces};
+pub use list::ListQuery;
 pub use mailbox::{ListEntry, Mailbox};
 pub use messages::FetchedMessage;
 pub use names::MailboxName;
+pub use namespace::{Namespace, Namespaces};
 pub use part::{BodyPart, Disposition, Parameters};
 pub use search::SearchResult;
 pub use section::{Flags, Item, Labels, Section};
@@ -149,6 +151,18 @@ impl Imap {
     ///
     /// Such a session skips the log-in, so it is whoever answers that decides whose mail this is. It can never be
     /// upgraded: `start_tls` fails.
+    ///
+    /// ```
+    /// use mailconnect::imap::Imap;
+    ///
+    /// let imap = Imap::new().allow_preauth(true);
+    /// # let script = mailconnect::testing::Script::parse("S: * PREAUTH [CAPABILITY IMAP4rev1] hello, joe")?;
+    /// # let connector = mailconnect::Connector::new();
+    /// # let tunnel = script.play().0;
+    /// let imap = connector.over(imap, tunnel, "localhost", mailconnect::Security::Plain)?;
+    /// assert!(imap.protocol().is_preauth());
+    /// # Ok::<(), mailconnect::Error>(())
+    /// ```
     #[must_use]
     pub fn allow_preauth(mut self, allowed: bool) -> Self {
         self.allow_preauth = allowed;

@@ -28,7 +28,8 @@ impl Client<Imap> {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for CR, LF, NUL, a trailing `{5}`, or letters that are
-    /// neither ASCII nor quoted; [`Error::Rejected`](crate::Error::Rejected) if the server does not understand it.
+    /// neither ASCII nor quoted; [`Error::Rejected`](crate::Error::Rejected) if the server does not understand it;
+    /// [`Error::Limit`](crate::Error::Limit) for more than `limits.list_entries` numbers or `limits.collected` bytes.
     pub fn search(&mut self, criteria: &str) -> Result<Vec<u32>> {
         self.exchange(|imap, wire| imap.perform(wire, searching("SEARCH", criteria)?))
     }

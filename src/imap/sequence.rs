@@ -24,6 +24,9 @@ use crate::{Error, Result};
 /// assert_eq!(SequenceSet::try_from(2..=4)?.to_string(), "2:4");
 /// assert_eq!(SequenceSet::try_from(100..)?.to_string(), "100:*");
 /// assert_eq!(SequenceSet::try_from(&[3, 1, 2, 7][..])?.to_string(), "1:3,7");
+/// assert_eq!(SequenceSet::all().to_string(), "1:*");
+/// let some = SequenceSet::try_from("5,9:12")?;
+/// assert!(some.contains(10) && some.len() == Some(5));
 /// assert!(SequenceSet::try_from("0").is_err() && SequenceSet::try_from("1\r\nA9 LOGOUT").is_err());
 /// # Ok::<(), mailconnect::Error>(())
 /// ```

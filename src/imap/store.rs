@@ -9,7 +9,7 @@ use crate::wire::Flaw;
 use crate::{Client, Error, Limits, Result};
 
 impl Client<Imap> {
-    /// Changes flags of messages, by sequence number, and returns what flags they have then.
+    /// Changes flags of messages, by sequence number, and returns what flags they have then (RFC 9051, 6.4.6).
     ///
     /// ```
     /// use mailconnect::imap::Store;
@@ -27,7 +27,9 @@ impl Client<Imap> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for what is no flag; [`Error::Rejected`] if the server refuses.
+    /// [`Error::InvalidArgument`] for what is no flag; [`Error::Rejected`] if the server refuses; [`Error::Unsupported`]
+    /// for [`Store::unchanged_since`] if it does not offer CONDSTORE; [`Error::Limit`] for more than `limits.list_entries`
+    /// messages in its answer.
     pub fn store(&mut self, set: impl TryInto<SequenceSet, Error: Into<Error>>, store: &Store<'_>) -> Result<Stored> {
         let set = set.try_into().map_err(Into::into)?;
         self.exchange(|imap, wire| imap.perform(wire, storing("STORE", &set, store)?))
@@ -64,7 +66,25 @@ impl Client<Imap> {
 
 /// How flags are changed: `\\Seen`, `\\Answered`, `\\Flagged`, `\\Deleted`, `\\Draft`, or words of one's own.
 ///
-/// [`Client::store`](crate::Client::store) has an example.
+/// ```
+/// use mailconnect::imap::Store;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let script = mailconnect::testing::Script::parse(
+/// #     "S: * OK [CAPABILITY IMAP4rev1 CONDSTORE] ready\n\
+/// #      C: A1 UID STORE 5:9 (UNCHANGEDSINCE 320162338) +FLAGS.SILENT (\\\\Deleted)\n\
+/// #      S: A1 OK [MODIFIED 7] one was changed since",
+/// # )?;
+/// # let transport = script.play().0;
+/// # let connector = mailconnect::Connector::new();
+/// # let plain = mailconnect::Security::Plain;
+/// # let imap = mailconnect::imap::Imap::new();
+/// # let mut imap = connector.over(imap, transport, "localhost", plain)?;
+/// let change = Store::add(&["\\Deleted"]).silent().unchanged_since(320_162_338);
+/// let stored = imap.uid_store(5..=9, &change)?;
+/// assert!(stored.modified.unwrap().contains(7)); // has to be looked at again
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Store<'a> {
     change: Change,
@@ -107,7 +127,7 @@ impl<'a> Store<'a> {
         self
     }
 
-    /// Passes over messages that were changed after this mod-sequence: [`Stored::modified`].
+    /// Passes over messages that were changed after this mod-sequence (RFC 7162, 3.1.3): [`Stored::modified`].
     #[must_use]
     pub fn unchanged_since(mut self, mod_seq: u64) -> Self {
         self.unchanged_since = Some(mod_seq);

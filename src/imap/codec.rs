@@ -215,9 +215,12 @@ fn is_section(before: &[u8]) -> bool {
     is_section_name(name)
 }
 
-/// What stands before the bracket of a message section. Some servers answer with the name of the request.
+/// What stands before the bracket of a message section. Some servers answer with the name of the request, some with
+/// `RFC822[]`.
 pub(super) fn is_section_name(name: &[u8]) -> bool {
-    [&b"BODY"[..], b"BINARY", b"BODY.PEEK", b"BINARY.PEEK"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    [&b"BODY"[..], b"BINARY", b"BODY.PEEK", b"BINARY.PEEK", b"RFC822"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// `BODY[` of `BODY[]<0>`.
@@ -298,6 +301,12 @@ impl<'a> Untagged<'a> {
         let condition = Condition::parse(self.name).filter(|_| self.number.is_none())?;
         Some(Status::new(condition, self.rest))
     }
+
+    /// The response code of a status response, or one that stands alone on its line (Exchange, MailKit #115).
+    pub(super) fn code(&self) -> Option<Code<'a>> {
+        let alone = || self.whole.starts_with(b"[").then(|| Status::new(Condition::Ok, self.whole));
+        self.status().or_else(alone)?.code
+    }
 }
 
 /// How a status response begins.
@@ -353,15 +362,18 @@ impl<'a> Status<'a> {
     }
 }
 
-/// Where the bracket is that closes a response code: not in a quoted string, unless that never ends.
+/// Where the bracket is that closes a response code: not in a quoted string or a list (Gmail has flags with brackets),
+/// unless that never ends.
 fn code_end(rest: &[u8]) -> Option<usize> {
-    let (mut quoted, mut escaped) = (false, false);
+    let (mut quoted, mut escaped, mut depth) = (false, false, 0_usize);
     let end = rest.iter().position(|&byte| {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
-            b']' => return !quoted,
+            b'(' if !quoted => depth += 1,
+            b')' if !quoted => depth = depth.saturating_sub(1),
+            b']' => return !quoted && depth == 0,
             _ => {}
         }
         false

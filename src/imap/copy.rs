@@ -212,8 +212,7 @@ impl Collect for Copied {
     type Output = Option<CopyUid>;
 
     fn take(&mut self, data: &Untagged<'_>, _: &Limits) -> std::result::Result<bool, Flaw> {
-        let code = data.status().and_then(|status| status.code);
-        match code.map(|code| ResponseCode::new(&code)) {
+        match data.code().map(|code| ResponseCode::new(&code)) {
             Some(ResponseCode::CopyUid(copied)) => self.0 = Some(copied),
             _ => return Ok(false),
         }

@@ -1,5 +1,7 @@
 //! NAMESPACE (RFC 9051, 6.3.10; RFC 2342): what the names of mailboxes begin with, by whose they are.
 
+use std::borrow::Cow;
+
 use super::Imap;
 use super::codec::Untagged;
 use super::exchange::{Collect, Completion};
@@ -107,7 +109,13 @@ impl Collect for Spaces {
 /// `((prefix delimiter ..) ..)` or NIL; extensions are passed over.
 fn read(tokens: &mut Tokens<'_>, names: Names) -> Result<Vec<Namespace>, Flaw> {
     let (mut spaces, mut depth, mut strings) = (Vec::new(), 0, Vec::new());
-    while let Some(token) = tokens.next()? {
+    while let Some(first) = tokens.peek() {
+        // The delimiter is the second string.
+        if (first, depth, strings.len()) == (b'"', 2, 1) {
+            strings.push(tokens.delimiter()?.and_then(|delimiter| delimiter.text().map(Cow::into_owned)));
+            continue;
+        }
+        let Some(token) = tokens.next()? else { break };
         match token {
             Token::Open => depth += 1,
             Token::Close => {

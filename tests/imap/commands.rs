@@ -81,6 +81,17 @@ fn namespaces() {
         assert!(spaces.other_users.is_empty());
         assert_eq!(told(&spaces.shared), [("ü.".to_owned(), None), ("a.".to_owned(), Some('\\'))]);
     });
+    // (Exchange) A backslash that is not escaped; a script doubles it.
+    let script = r#"C: A1 NAMESPACE
+S: * NAMESPACE (("" "\\")) (("o\\\\" "\\" "X" ("y"))) (("s/" "/"))
+S: A1 OK"#;
+    offering("NAMESPACE", script, |mut client| {
+        let spaces = client.namespace().unwrap();
+        let told = [&spaces.personal, &spaces.other_users, &spaces.shared]
+            .map(|list| list.iter().map(|space| (space.prefix.clone(), space.delimiter)).collect::<Vec<_>>());
+        let one = |prefix: &str, delimiter| vec![(prefix.to_owned(), Some(delimiter))];
+        assert_eq!(told, [one("", '\\'), one("o\\", '\\'), one("s/", '/')]);
+    });
     for odd in ["", "NIL", "NIL NIL NIL", "()", "((", "(()) ((\"a\"))", "(NIL NIL) x )))", "(((((\"a\" \"/\")))))"] {
         offering("NAMESPACE", &format!("C: A1 NAMESPACE\nS: * NAMESPACE {odd}\nS: A1 OK"), |mut client| {
             client.namespace().unwrap();
@@ -150,6 +161,13 @@ fn copy_move_and_expunge() {
         assert_eq!(client.events().collect::<Vec<_>>(), [Event::Exists(2)]);
         assert_eq!(client.uid_expunge(3000..=3002).unwrap(), [4]);
         assert_eq!(rejected(&client.copy(1, "y").unwrap_err()).2, Some("TRYCREATE"));
+    });
+    // (Exchange, MailKit #115) The code stands alone on its line.
+    let script = "C: A1 UID MOVE 31 x\nS: [COPYUID 55 31 6]\nS: * 1 EXPUNGE\nS: A1 OK done\nC: A2 COPY 1 x\nS: [COPYUID 5\nS: [X] y\nS: A2 OK";
+    offering("MOVE", script, |mut client| {
+        assert_eq!(client.uid_move(31, "x").unwrap().unwrap().destination_of(31), Some(6));
+        assert_eq!(client.events().collect::<Vec<_>>(), [Event::Expunge(1)]);
+        assert_eq!(client.copy(1, "x").unwrap(), None);
     });
     // What is not offered is not tried, and nothing is done in its place.
     offering("", "", |mut client| {

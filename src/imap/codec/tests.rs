@@ -207,6 +207,15 @@ fn status_responses() {
         ("OK [READ-WRITE", Condition::Ok, None, "[READ-WRITE"),
         ("OK [UIDNEXT 4392] next", Condition::Ok, Some("UIDNEXT 4392"), "next"),
         ("OK [PERMANENTFLAGS (a \\*)] x", Condition::Ok, Some("PERMANENTFLAGS (a \\*)"), "x"),
+        // (Gmail) A flag with brackets and blanks. A parenthesis that is never closed says nothing.
+        (
+            "OK [PERMANENTFLAGS (\\Seen a-[b c]/d \\*)] x",
+            Condition::Ok,
+            Some("PERMANENTFLAGS (\\Seen a-[b c]/d \\*)"),
+            "x",
+        ),
+        ("OK [X (a [b] c] d", Condition::Ok, Some("X (a [b"), "c] d"),
+        ("OK [X a)] (b)] c", Condition::Ok, Some("X a)"), "(b)] c"),
         ("NO [X \"a]b\"] y", Condition::No, Some("X \"a]b\""), "y"),
         ("NO [X \"a]b y", Condition::No, Some("X \"a"), "b y"),
         ("NO [REFERRAL imap://x/;AUTH=*]", Condition::No, Some("REFERRAL imap://x/;AUTH=*"), ""),

@@ -204,20 +204,36 @@ impl<'a> Iterator for Addresses<'a> {
                 tokens.span().value()?;
                 continue;
             };
-            let (bytes, mut ended) = (parts.bytes(), false);
-            // What follows the end of a list that is too short is nothing.
-            let mut next = || {
-                let span = if ended { None } else { parts.span().value() };
-                ended = span.is_none();
-                string(slice(bytes, span?))
-            };
-            let address = Address { name: next(), route: next(), mailbox: next(), host: next() };
-            if !ended && !parts.close() {
-                return None;
-            }
+            let address = Address::read(&mut parts)?;
             tokens.go_behind(&parts);
             return Some(address);
         }
+    }
+}
+
+impl<'a> Address<'a> {
+    /// Goes behind the list; none if that has no end.
+    fn read(parts: &mut Tokens<'a>) -> Option<Self> {
+        let (bytes, mut more, mut values) = (parts.bytes(), true, [Span::default(); 4]);
+        for value in &mut values {
+            // What follows the end of a list that is too short is nothing.
+            let span = if more { parts.span().value() } else { None };
+            more = span.is_some();
+            *value = span.unwrap_or_default();
+        }
+        let [name, route, mailbox, host] = &mut values;
+        // (MailKit #1369) A literal that was counted in characters, and seems to end with a word: more of it follows.
+        while more && slice(bytes, *name).starts_with(b"{") {
+            match parts.span().value() {
+                Some(next) => (*name, *route, *mailbox, *host) = ((name.0, route.1), *mailbox, *host, next),
+                None => more = false,
+            }
+        }
+        if more && !parts.close() {
+            return None;
+        }
+        let [name, route, mailbox, host] = values.map(|value| string(slice(bytes, value)));
+        Some(Self { name, route, mailbox, host })
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::codec::is_section_name;
 use super::envelope::{Fields, fields};
 use super::mailbox::flags;
+use super::odd::Odd;
 use super::structure::Parts;
 use super::tokens::{Tokens, Value};
 use crate::Limits;
@@ -136,21 +137,22 @@ pub(super) struct Budget {
     /// Tokens, of at most `most`.
     left: usize,
     most: usize,
+    odd: Odd,
     /// How deep its structure may be nested.
     pub(super) nesting: usize,
 }
 
 impl Budget {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { left: limits.tokens, most: limits.tokens, nesting: limits.nesting }
+        Self { left: limits.tokens, most: limits.tokens, odd: Odd::default(), nesting: limits.nesting }
     }
 
     /// Where the items go on behind a value that began in an earlier frame, with so many lists still open; how many are so
     /// at the end of this frame, if that comes first.
     pub(super) fn go_behind(&mut self, frame: &[u8], open: usize) -> Result<(usize, usize), Flaw> {
-        let mut tokens = Tokens::with_left(frame, 0, self.left, self.most);
+        let mut tokens = Tokens::with_left(frame, 0, self.left, self.most, self.odd);
         let open = tokens.skip_lists(open)?;
-        self.left = tokens.left();
+        (self.left, self.odd) = tokens.left();
         Ok((tokens.position(), open))
     }
 }
@@ -163,7 +165,7 @@ fn open_lists(value: &[u8]) -> usize {
 impl Found {
     /// The item that begins at the byte `at`; none at the end of the list.
     pub(super) fn parse(frame: &[u8], at: usize, budget: &mut Budget) -> Result<Option<Self>, Flaw> {
-        let mut tokens = Tokens::with_left(frame, at, budget.left, budget.most);
+        let mut tokens = Tokens::with_left(frame, at, budget.left, budget.most, budget.odd);
         let Some(name) = tokens.item_name()? else { return Ok(None) };
         let end = tokens.position();
         let start = end - name.len();
@@ -173,12 +175,12 @@ impl Found {
             return Ok(Some(Self { name: start..end, kind: Kind::Nil, end, open: None }));
         }
         if let Some(kind) = Kind::of_list(name, &mut tokens, budget.nesting) {
-            budget.left = tokens.left();
+            (budget.left, budget.odd) = tokens.left();
             return Ok(Some(Self { name: start..end, kind, end: tokens.position(), open: None }));
         }
         let whole = tokens.position();
         let found = tokens.value()?;
-        budget.left = tokens.left();
+        (budget.left, budget.odd) = tokens.left();
         let end_of_item = tokens.position();
         Ok(Some(match found {
             Some(value) => {

@@ -53,6 +53,7 @@ mod mailbox;
 mod messages;
 mod names;
 mod namespace;
+mod odd;
 mod part;
 mod pipeline;
 mod search;

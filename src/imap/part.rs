@@ -106,13 +106,24 @@ impl<'s> BodyPart<'s> {
     pub fn media_type(&self) -> Text<'s> {
         match self.form() {
             Form::Multipart { .. } => Text(b"multipart".into()),
-            Form::Single { parameters: 1, .. } => Text::default(),
+            Form::Single { parameters: 1, .. } if !self.lacks_subtype() => Text::default(),
             Form::Single { .. } => string(self.raw(0)).unwrap_or_default(),
         }
     }
 
+    /// True if its only word is a type.
+    fn lacks_subtype(&self) -> bool {
+        const TYPES: [&str; 9] =
+            ["text", "image", "audio", "video", "application", "message", "multipart", "model", "font"];
+        let only = matches!(self.form(), Form::Single { parameters: 1, .. });
+        only && string(self.raw(0)).is_some_and(|word| TYPES.iter().any(|known| word.is(known)))
+    }
+
     /// `plain`, `png`, `mixed`, in the server's case; empty if the server did not say.
     pub fn subtype(&self) -> Text<'s> {
+        if self.lacks_subtype() {
+            return Text::default();
+        }
         let at = match self.form() {
             Form::Multipart { subtype } => subtype.into(),
             Form::Single { parameters, .. } => usize::from(parameters) - 1,

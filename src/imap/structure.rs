@@ -229,17 +229,26 @@ impl Open {
             return Form::Multipart { subtype: 1 };
         }
         // Only one word before the parameters.
-        if no_type && self.count > 0 && self.text(raw, 0).is_some() && self.text(raw, 1).is_none() {
-            // (MailKit #371) `Content-Type: X-ZIP` makes some servers leave out the type.
+        if self.count > 0 && self.text(raw, 0).is_some() && self.text(raw, 1).is_none() {
+            // (MailKit #371) `Content-Type: X-ZIP` makes some servers leave out the type, `TEXT` the subtype.
             if self.is_number(raw, 5) {
-                return Form::Single { parameters: 1, extension: 6, lines: None, message: false };
+                let (lines, extension) = if self.is_number(raw, 6) { (Some(6), 7) } else { (None, 6) };
+                return Form::Single { parameters: 1, extension, lines, message: false };
             }
             // (Gmail) A multipart in another of the same boundary has no parts.
-            return Form::Multipart { subtype: 0 };
+            if no_type {
+                return Form::Multipart { subtype: 0 };
+            }
         }
         let single = |extension, lines, message| Form::Single { parameters: 2, extension, lines, message };
-        if self.is_number(raw, 9) && self.is_message(raw) {
-            return single(10, Some(9), true);
+        if self.is_message(raw) {
+            if self.is_number(raw, 9) {
+                return single(10, Some(9), true);
+            }
+            // Without lines; but a body was in it, which is kept as an empty value.
+            if self.count > 8 && self.value(raw, 8).is_empty() {
+                return single(9, None, true);
+            }
         }
         // Text without lines, and other types with them, come from servers that are not sure of the type.
         if self.is_number(raw, 7) { single(8, Some(7), false) } else { single(7, None, false) }

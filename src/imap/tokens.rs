@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::codec::number;
+use super::odd::{Odd, in_bytes};
 use super::strings::{announced, special, unescape};
 use crate::Limits;
 use crate::wire::Flaw;
@@ -47,6 +48,7 @@ pub(super) struct Tokens<'a> {
     at: usize,
     left: usize,
     most: usize,
+    odd: Odd,
 }
 
 /// What comes next in a list.
@@ -69,18 +71,18 @@ impl Next {
 impl<'a> Tokens<'a> {
     /// Starts at the byte `at`.
     pub(super) fn new(bytes: &'a [u8], at: usize, limits: &Limits) -> Self {
-        Self { bytes, at, left: limits.tokens, most: limits.tokens }
+        Self::with_left(bytes, at, limits.tokens, limits.tokens, Odd::default())
     }
 
     /// As [`new`](Self::new), where `left` of at most `most` tokens may still come.
-    pub(super) fn with_left(bytes: &'a [u8], at: usize, left: usize, most: usize) -> Self {
-        Self { bytes, at, left, most }
+    pub(super) fn with_left(bytes: &'a [u8], at: usize, left: usize, most: usize, odd: Odd) -> Self {
+        Self { bytes, at, left, most, odd }
     }
 
     /// Goes over what is in a list that was read before; none if this is no list.
     pub(super) fn inside(list: &'a [u8]) -> Option<Self> {
         let inside = list.first() == Some(&b'(');
-        inside.then_some(Self { bytes: list, at: 1, left: usize::MAX, most: usize::MAX })
+        inside.then(|| Self::with_left(list, 1, usize::MAX, usize::MAX, Odd::default()))
     }
 
     /// Goes over what is in the list that comes next, whose first byte is then byte 0; none if no list comes.
@@ -91,7 +93,7 @@ impl<'a> Tokens<'a> {
 
     /// Goes on behind what a part of it has gone over, which began here.
     pub(super) fn go_behind(&mut self, part: &Self) {
-        (self.at, self.left) = (self.at + part.at, part.left);
+        (self.at, self.left, self.odd) = (self.at + part.at, part.left, part.odd);
     }
 
     /// Where the next token begins, or a blank before it.
@@ -178,6 +180,7 @@ impl<'a> Tokens<'a> {
                 Some((found, b'\\')) => self.at += found + 2,
                 Some((found, b'"')) => {
                     self.at += found + 1;
+                    self.at = self.odd.end(self.bytes, self.at).unwrap_or(self.at);
                     return true;
                 }
                 // A hierarchy delimiter that some servers do not escape.
@@ -196,7 +199,7 @@ impl<'a> Tokens<'a> {
     fn literal(&mut self) -> Option<Token<'a>> {
         let (line, size) = announced(self.rest())?;
         self.at += line;
-        let here = usize::try_from(size).ok().and_then(|size| self.rest().get(..size));
+        let here = usize::try_from(size).ok().and_then(|size| self.rest().get(..in_bytes(self.rest(), size)));
         match here {
             Some(bytes) if !self.rest().is_empty() => {
                 self.at += bytes.len();
@@ -357,9 +360,9 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// How many tokens may still come.
-    pub(super) fn left(&self) -> usize {
-        self.left
+    /// How many tokens may still come, and what is known of odd strings.
+    pub(super) fn left(&self) -> (usize, Odd) {
+        (self.left, self.odd)
     }
 }
 

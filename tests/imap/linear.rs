@@ -74,6 +74,8 @@ fn rule_12_hostile_answers_take_linear_time() {
     let answers = [
         ("small literals", list("{1}\r\na ", 200_000), 2),
         ("small strings", list("a ", 400_000), 2),
+        ("strings that may be odd", list("\"a ", 340_000), 2),
+        ("items with them", ["* 1 FETCH (", &"X \"a ".repeat(200_000), ")\r\n"].concat().into_bytes(), 200_001),
         ("lists in a list", list("()", 400_000), 2),
         ("nested lists", list(&["(".repeat(10_000), ")".repeat(10_000)].concat(), 1), 2),
         ("items", ["* 1 FETCH (", &"X Y ".repeat(60_000), ")\r\n"].concat().into_bytes(), 60_001),

@@ -38,6 +38,12 @@ const FETCHED: &[Quirk] = &[
         "Envelope { date: None, subject: Some(\"s\"), from: [], sender: [Address { name: None, route: None, mailbox: Some(\"x\"), host: Some(\"y\") }], reply_to: [], to: [], cc: [], bcc: [], in_reply_to: None, message_id: None }",
         "Uid(5)",
     ]),
+    ("MailKit #1369: a literal counted in characters", "* 1 FETCH (PREVIEW {7}\r\nэто \"а\" UID 5)\r\n".as_bytes(), &["Preview(Some(\"это \\\"а\\\"\"))", "Uid(5)"]),
+    ("Gmail: quotes that are not escaped", b"* 1 FETCH (ENVELOPE (NIL \"a\" NIL ((\"<b@c>\" NIL \"=?q?\"d_e\"?=\" NIL)) NIL NIL NIL NIL NIL \"f\") UID 5)\r\n", &[
+        "Envelope { date: None, subject: Some(\"a\"), from: [], sender: [Address { name: Some(\"<b@c>\"), route: None, mailbox: Some(\"=?q?\\\"d_e\\\"?=\"), host: None }], reply_to: [], to: [], cc: [], bcc: [], in_reply_to: None, message_id: Some(\"f\") }",
+        "Uid(5)",
+    ]),
+    ("net-imap: brackets after RFC822 in a message", b"* 1 FETCH (RFC822[] {5}\r\na\r\nb\n UID 5)\r\n", &["RFC822[] 5 a\r\nb\n", "Uid(5)"]),
     ("an empty multipart", b"* 1 FETCH (BODY (NIL \"MIXED\" NIL \"inline\" -1) UID 5)\r\n", &["Structure([: multipart/MIXED])", "Uid(5)"]),
     ("Exchange: a string as disposition", b"* 1 FETCH (BODYSTRUCTURE (\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" -1 -1 NIL \"inline\" NIL))\r\n", &["Structure([1: TEXT/PLAIN])"]),
     ("Zimbra: quotes that are not escaped", b"* 1 FETCH (X (\"a \"b\" c\" NIL) UID 5)\r\n", &["X: (\"a \"b\" c\" NIL)", "Uid(5)"]),

@@ -66,7 +66,26 @@ fn quirks_cost_a_field_at_most() {
             None,
         ),
         // (Zimbra) Quotes that are not escaped.
-        ("(\"d\" \"a \"b\" c\" NIL NIL NIL NIL NIL NIL NIL NIL)", "a ", &[], None),
+        (
+            "(\"d\" \"a \"b\" c\" ((\"\"x\" y\" NIL \"=?q?\"m\"?=\" \"h\")) NIL NIL NIL NIL NIL NIL \"i\")",
+            "a \"b\" c",
+            &["\"x\" y - =?q?\"m\"?= h"],
+            Some("i"),
+        ),
+        // (MailKit #1369) A literal that was counted in characters.
+        (
+            "(\"d\" {5}\r\nпочта (({5}\r\nИ \"к\" NIL \"m\" \"h\")) NIL NIL NIL NIL NIL NIL \"i\")",
+            "почта",
+            &["И \"к\" - m h"],
+            Some("i"),
+        ),
+        // One that then seems to end with a word.
+        (
+            "(\"d\" s (({6}\r\nжук до NIL \"m\" \"h\")({6}\r\nжук \"a\" (b) c NIL \"m\" \"h\")({6}\r\nжук NIL)) NIL)",
+            "s",
+            &["жук до - m h", "жук \"a\" (b) c - m h", "жук - - -"],
+            None,
+        ),
         // A list where a string should be.
         ("(NIL (s) ((NIL NIL (m) h)) NIL NIL NIL NIL NIL NIL (i))", "-", &["- - - h"], None),
         // More than there should be.

@@ -162,6 +162,17 @@ fn quirks_cost_a_value_at_most() {
             "(\"X-ZIP\" (\"NAME\" \"a\") NIL NIL \"BASE64\" 9 NIL (\"attachment\" NIL) NIL)",
             &["[1] /X-ZIP NAME=a encoding=BASE64 octets=9 disposition=attachment"],
         ),
+        // (MailKit #371) A type without a subtype, with lines or without.
+        (
+            "(\"TEXT\" (\"CHARSET\" \"koi8-r\") NIL NIL \"8BIT\" 40 3 NIL (\"inline\" NIL) NIL)",
+            &["[1] TEXT/ CHARSET=koi8-r encoding=8BIT octets=40 lines=3 disposition=inline"],
+        ),
+        ("(\"audio\" NIL NIL NIL \"base64\" 77)", &["[1] audio/ encoding=base64 octets=77"]),
+        // (MailKit #485) A header field of its own as type, with quotes that are not escaped.
+        (
+            "(\"XBOUNDARY=\"_7_\"\" \"OCTET-STREAM\" (\"name\" \"a\") NIL NIL \"base64\" 9 NIL (\"attachment\" NIL))",
+            &["[1] XBOUNDARY=\"_7_\"/OCTET-STREAM name=a encoding=base64 octets=9 disposition=attachment"],
+        ),
         // No type at all.
         ("(NIL NIL NIL NIL NIL \"7BIT\" 3 NIL NIL NIL NIL)", &["[1] / encoding=7BIT octets=3"]),
         ("(NIL \"PLAIN\" NIL NIL NIL \"7BIT\" 3 1)", &["[1] /PLAIN encoding=7BIT octets=3 lines=1"]),
@@ -188,6 +199,21 @@ fn quirks_cost_a_value_at_most() {
         (
             "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 7 NIL NIL 0 NIL NIL NIL)",
             &["[1] message/rfc822 encoding=7bit octets=7 lines=0"],
+        ),
+        // (Mail::IMAPClient) One without lines.
+        (
+            "(\"message\" \"rfc822\" NIL NIL NIL \"8bit\" 70 (NIL \"s\") (\"text\" \"plain\" NIL NIL NIL \"7bit\" 8 0))",
+            &[
+                "[1] message/rfc822 encoding=8bit octets=70 subject=s",
+                "[1.1] text/plain encoding=7bit octets=8 lines=0",
+            ],
+        ),
+        (
+            "(\"message\" \"rfc822\" NIL NIL NIL \"8bit\" 70 (NIL \"s\") (\"a\" \"b\" NIL NIL NIL \"c\" 8) \"m\" (\"inline\" NIL))",
+            &[
+                "[1] message/rfc822 encoding=8bit octets=70 subject=s md5=m disposition=inline",
+                "[1.1] a/b encoding=c octets=8",
+            ],
         ),
         // (MailKit #944) An empty body.
         (

@@ -37,6 +37,21 @@ fn all_kinds() {
         ("a {5}\r\n", &["a:a", "s:5"]),
         ("{x} {5 {5}x {99999999999999999999}\r\n", &["a:{x}", "a:{5", "a:{5}x", "a:{99999999999999999999}"]),
         ("a\"b c\"d", &["a:a\"b", "a:c\"d"]),
+        // (Gmail, Zimbra, MailKit #485) Quotes in a string that are not escaped.
+        (r#""say "hi" twice" x"#, &[r#"q:say "hi" twice"#, "a:x"]),
+        (r#"("k="v"" "=?q?"a b"?=")"#, &["(", r#"q:k="v""#, r#"q:=?q?"a b"?="#, ")"]),
+        (r#"""Ann" Lee" ""Bo"" "c "d\"e" f "g"" 5"#, &[r#"q:"Ann" Lee"#, r#"q:"Bo""#, r#"q:c "d\"e" f "g""#, "a:5"]),
+        // Without a blank between them they are two; and one such quote alone is none that could be told.
+        (
+            r#""a""b""c"NIL "d"5 "e"(x)"f"{1}"#,
+            &["q:a", "q:b", "q:c", "a:NIL", "q:d", "a:5", "q:e", "(", "a:x", ")", "q:f", "a:{1}"],
+        ),
+        ("\"5\"x7\" NIL\r\n\"b\"", &["q:5", "a:x7\"", "a:NIL", "q:b"]),
+        // (MailKit #1369) A literal that was counted in characters, as Java and .NET count them.
+        ("{4}\r\nд\"д\" x", &["l:д\"д\"", "a:x"]),
+        ("({3}\r\n😀é) {2}\r\nжж", &["(", "l:😀é", ")", "l:жж"]),
+        // What is right, or wrong otherwise, stays.
+        ("{2}\r\nд {2}\r\nдx {3}\r\nabcd", &["l:д", "l:дx", "l:abc", "a:d"]),
     ];
     for (text, expected) in table {
         assert_eq!(tokens(text), *expected, "{text:?}");
@@ -122,9 +137,25 @@ fn rule_12_nesting_costs_no_stack() {
 #[test]
 fn rule_12_no_text_takes_more_than_linear_time() {
     let limits = Limits { tokens: usize::MAX, ..Limits::default() };
-    for piece in
-        ["{a ", "{1 ", "~{ ", "\" ", "\"\\\" ", "\\\" ", "a\" ", "( ", ") ", "{1}\r\na ", "[ ", "x[ ", "x[{1}\r\n] "]
-    {
+    for piece in [
+        "{a ",
+        "{1 ",
+        "~{ ",
+        "\" ",
+        "\"a ",
+        "\"a\"b ",
+        "\"a\"",
+        "{2}\r\né\u{e9}x ",
+        "\"\\\" ",
+        "\\\" ",
+        "a\" ",
+        "( ",
+        ") ",
+        "{1}\r\na ",
+        "[ ",
+        "x[ ",
+        "x[{1}\r\n] ",
+    ] {
         let text = piece.repeat(60_000);
         let mut tokens = Tokens::new(text.as_bytes(), 0, &limits);
         while tokens.next().unwrap().is_some() {}

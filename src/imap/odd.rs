@@ -1,0 +1,103 @@
+//! Strings as some servers send them: with quotes that were not escaped, with a size that was counted in characters. What
+//! is right by RFC 9051 is never read in another way.
+
+use memchr::memchr3;
+
+use super::codec::number;
+
+/// How far the end of a string is looked for in which quotes were not escaped: a header line is shorter.
+const STRING: usize = 1000;
+
+/// Up to where, counted from the end of the bytes, such an end was looked for in vain: it is not looked for again before
+/// that, so that no byte is gone over more than twice.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Odd(usize);
+
+impl Default for Odd {
+    fn default() -> Self {
+        Self(usize::MAX)
+    }
+}
+
+impl Odd {
+    /// The end of a string that seems to have ended here, right before an atom: `"a "b" c"`. Then quotes in it were not
+    /// escaped (Gmail, Zimbra, MailKit #485), and those that begin so end with the next.
+    #[inline]
+    pub(super) fn end(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+        let rest = bytes.len().saturating_sub(at);
+        if ends_at(bytes, at) || rest > self.0 {
+            return None;
+        }
+        let end = odd_end(bytes, at);
+        if end.is_none() {
+            *self = Self(rest.saturating_sub(STRING));
+        }
+        end
+    }
+}
+
+fn odd_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    let near = bytes.get(..at.saturating_add(STRING)).unwrap_or(bytes);
+    let mut inner = true;
+    loop {
+        let found = at + memchr3(b'"', b'\\', b'\n', near.get(at..)?)?;
+        at = found + 1;
+        match near.get(found)? {
+            b'"' if inner => inner = false,
+            b'"' if ends_at(bytes, at) => return Some(at),
+            b'"' => inner = true,
+            b'\\' => at += 1,
+            _ => return None,
+        }
+    }
+}
+
+/// True if a quote before this byte can be the end of a string: no atom begins here but NIL and numbers, before which some
+/// servers leave out the blank.
+#[inline]
+fn ends_at(bytes: &[u8], at: usize) -> bool {
+    let Some(b'!' | b'#'..=b'\'' | b'*'..=b'~' | 0x80..) = bytes.get(at) else { return true };
+    let next = bytes.get(at..).unwrap_or_default();
+    let next = next.get(..20).unwrap_or(next);
+    let end = next.iter().position(|byte| matches!(byte, b' ' | b'(' | b')' | b']' | b'{' | b'"' | b'\r' | b'\n'));
+    let word = next.get(..end.unwrap_or(next.len())).unwrap_or_default();
+    word.is_empty() || word.eq_ignore_ascii_case(b"NIL") || number(word).is_some()
+}
+
+/// The size of a literal of which so much is announced. Where it would end within a character or a word, and would not if
+/// that were its length in UTF-16, as Java and .NET count, then it was counted so (MailKit #1369).
+pub(super) fn in_bytes(rest: &[u8], size: usize) -> usize {
+    let ends = |at: usize| matches!(rest.get(at), None | Some(b' ' | b'(' | b')' | b'\r' | b'\n'));
+    if ends(size) || rest.get(..size).is_none_or(<[u8]>::is_ascii) {
+        return size;
+    }
+    // No character takes more than three bytes for each of its units.
+    let text = rest.get(..size.saturating_mul(3)).unwrap_or(rest);
+    let text = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let mut units = 0;
+    let last = text.char_indices().find(|(_, c)| {
+        units += c.len_utf16();
+        units >= size
+    });
+    let end = last.map_or(size, |(at, c)| at + c.len_utf8());
+    if units == size && ends(end) { end } else { size }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rule 12: bytes in which no end was found are not gone over for the next string.
+    #[test]
+    fn rule_12_an_end_is_not_looked_for_twice() {
+        let (first, second) = ("\"a\"b\n", "\"c \"d\" e\" f");
+        for (between, found) in [(0, false), (STRING - 20, false), (STRING, true)] {
+            let text = [first, &" ".repeat(between), second].concat();
+            let (bytes, at, end) = (text.as_bytes(), text.len() - 7, text.len() - 2);
+            assert_eq!(Odd::default().end(bytes, at), Some(end));
+            let mut odd = Odd::default();
+            assert_eq!(odd.end(bytes, 3), None);
+            assert_eq!(odd.end(bytes, at), found.then_some(end), "{between}");
+        }
+    }
+}

@@ -1,22 +1,19 @@
-//! Every IMAP command that an endpoint offers, in a mailbox made for it; at one point Python's imaplib looks at the same
-//! mailbox, and must see the same.
+//! Every IMAP command that an endpoint offers, in a mailbox made for it; at one point Python's imaplib and curl look at
+//! the same mailbox, and must see the same.
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mailconnect::imap::{AppendOptions, DateTime, Event, Item, ListQuery, Store};
 use mailconnect::{ImapClient, Result};
-use serde_json::Value;
 
 use crate::login::{self, USER};
 use crate::messages::Message;
 use crate::model::{Endpoint, Proto, Rig};
 use crate::report::{self, Checked, During, Notes, ensure};
-use crate::{mailboxes, opening};
-
-/// What the other client is.
-const OTHER: &str = include_str!("other_client.py");
+use crate::seen::Seen;
+use crate::{curl, imaplib, mailboxes, opening};
 
 /// Commands that every endpoint takes.
 const LEAST: usize = 26;
@@ -26,18 +23,25 @@ const LEAST: usize = 26;
 fn every_imap_command() {
     let mut rig = Rig::from_environment();
     rig.endpoints.retain(|endpoint| endpoint.proto == Proto::Imap && endpoint.fails.is_none());
-    let count = report::run(&rig, check);
+    let compared = AtomicUsize::new(0);
+    let count = report::run(&rig, |rig, endpoint, notes| {
+        compared.fetch_add(check(rig, endpoint, notes)?, Ordering::Relaxed);
+        Ok(())
+    });
+    let compared = compared.into_inner();
     println!(
-        "{} IMAP endpoints, {} passed, {} failed ({:?})",
+        "{} IMAP endpoints, {} passed, {} failed, {compared} comparisons with curl ({:?})",
         rig.endpoints.len(),
         count.passed,
         count.failed,
         opening::backend()
     );
     assert!(count.failed == 0 && count.passed == rig.endpoints.len() && count.passed >= 10, "{count:?}");
+    assert!(compared >= curl::LEAST * count.passed, "{compared} comparisons with curl at {count:?}");
 }
 
-fn check(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
+/// Says how much was compared with curl.
+fn check(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked<usize> {
     // Dovecot serves any number of sessions, and most endpoints are its.
     let crowded = endpoint.store.as_deref().is_some_and(|store| store.starts_with("dovecot"));
     let _guard = (!crowded).then(|| mailboxes::alone(endpoint));
@@ -52,7 +56,8 @@ fn check(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked {
     if !session.lacks.is_empty() {
         notes.add(format!("not offered: {}", session.lacks.join(" ")));
     }
-    Ok(())
+    notes.add(format!("{} things as curl sees them", session.compared));
+    Ok(session.compared)
 }
 
 /// A session, logged in; with a certificate where one is wanted.
@@ -73,6 +78,8 @@ struct Session {
     second: String,
     done: Vec<&'static str>,
     lacks: Vec<&'static str>,
+    /// With curl.
+    compared: usize,
 }
 
 impl Session {
@@ -87,7 +94,7 @@ impl Session {
         let tag = Message::short("x").tag;
         let (name, second) = (format!("{prefix}mcü {tag}"), format!("{prefix}mc2{tag}"));
         let (done, lacks) = (vec!["CAPABILITY"], Vec::new());
-        let mut session = Self { client, name, second, done, lacks };
+        let mut session = Self { client, name, second, done, lacks, compared: 0 };
         session.note("NAMESPACE", offers);
         Ok(session)
     }
@@ -129,7 +136,7 @@ impl Session {
         self.all_mailboxes()?;
         let uids = self.fill()?;
         self.look(&uids)?;
-        self.same_as_the_other(rig, endpoint)?;
+        self.same_as_the_others(rig, endpoint)?;
         self.change(&uids)?;
         self.several_at_once()?;
         self.listen(rig, endpoint)?;
@@ -216,43 +223,36 @@ impl Session {
         Ok(())
     }
 
-    /// The mailbox as imaplib sees it.
-    fn same_as_the_other(&mut self, rig: &Rig, endpoint: &Endpoint) -> Checked {
-        let name = self.name.clone();
+    /// The mailbox as imaplib and curl see it.
+    fn same_as_the_others(&mut self, rig: &Rig, endpoint: &Endpoint) -> Checked {
+        let (name, second) = (self.name.clone(), self.second.clone());
         let listed = self.must("LIST", |client| client.list("", "*"))?;
-        let entry = listed.iter().find(|entry| entry.name == name).ok_or("LIST: not there")?;
-        let raw = String::from_utf8(entry.raw.clone()).map_err(|_| "a raw name that is not ASCII")?;
+        let entry = |wanted: &str| {
+            listed.iter().find(|entry| entry.name == wanted).cloned().ok_or(format!("LIST: no {wanted}"))
+        };
+        let boxes = [entry(&name)?, entry(&second)?];
         // Some servers keep a mailbox for one session.
         self.must("CLOSE", |client| client.close())?;
-        let theirs = other_client(rig, endpoint, &raw)?;
-        ensure(theirs["listed"].as_array().is_some_and(|lines| !lines.is_empty()), || {
-            format!("imaplib's LIST: {theirs}")
-        })?;
-        let status = self.must("STATUS", |client| client.status(&name, "MESSAGES UIDNEXT UIDVALIDITY UNSEEN"))?;
-        let ours = [
-            ("MESSAGES", status.messages),
-            ("UIDNEXT", status.uid_next),
-            ("UIDVALIDITY", status.uid_validity),
-            ("UNSEEN", status.unseen),
-        ];
-        for (item, ours) in ours {
-            ensure(theirs["status"][item].as_u64() == ours.map(u64::from), || {
-                format!("{item}: {ours:?} and {theirs}")
-            })?;
-        }
-        let mailbox = self.must("EXAMINE", |client| client.examine(&name))?;
-        ensure(theirs["exists"] == mailbox.exists && mailbox.read_only, || format!("{mailbox:?} and {theirs}"))?;
-        let found = self.must("SEARCH", |client| client.search("ALL"))?;
-        ensure(theirs["search"] == serde_json::json!(found), || format!("SEARCH: {found:?} and {theirs}"))?;
-        let found = self.must("UID SEARCH", |client| client.uid_search("FLAGGED"))?;
-        ensure(theirs["flagged"] == serde_json::json!(found), || format!("UID SEARCH: {found:?} and {theirs}"))?;
-        let messages = self.must("UID FETCH", |client| {
-            client.uid_fetch("1:*", "(UID FLAGS RFC822.SIZE INTERNALDATE BODY.PEEK[])")?.collect()
-        })?;
-        for message in messages {
-            same_message(&message, &theirs["messages"][message.uid().unwrap_or_default().to_string()])?;
-        }
+        let theirs = imaplib::look(rig, endpoint, &boxes[0])?;
+        let ours = self.seen()?;
+        imaplib::compare(&ours, &theirs)?;
+        // pymap refuses to close what EXAMINE has opened.
+        self.must("SELECT", |client| client.select(&name))?;
+        self.must("CLOSE", |client| client.close())?;
+        self.compared = curl::compare(rig, endpoint, &mut self.client, &ours, &boxes)?;
         self.must("SELECT", |client| client.select(&name)).map(drop)
+    }
+
+    fn seen(&mut self) -> Checked<Seen> {
+        let name = self.name.clone();
+        let query = "(UID FLAGS RFC822.SIZE INTERNALDATE ENVELOPE BODY.PEEK[])";
+        Ok(Seen {
+            status: self.must("STATUS", |client| client.status(&name, "MESSAGES UIDNEXT UIDVALIDITY UNSEEN"))?,
+            mailbox: self.must("EXAMINE", |client| client.examine(&name))?,
+            found: self.must("SEARCH", |client| client.search("ALL"))?,
+            flagged: self.must("UID SEARCH", |client| client.uid_search("FLAGGED"))?,
+            messages: self.must("UID FETCH", |client| client.uid_fetch("1:*", query)?.collect())?,
+        })
     }
 
     fn change(&mut self, uids: &[u32]) -> Checked {
@@ -362,55 +362,4 @@ impl Session {
             let _ = self.client.delete(name);
         }
     }
-}
-
-fn same_message(ours: &mailconnect::imap::FetchedMessage, theirs: &Value) -> Checked {
-    let mut flags: Vec<String> = ours.flags().ok_or("no flags")?.iter().map(|flag| flag.to_ascii_lowercase()).collect();
-    flags.retain(|flag| flag != "\\recent");
-    flags.sort();
-    ensure(theirs["flags"] == serde_json::json!(flags), || format!("flags {flags:?} and {theirs}"))?;
-    let mut told = 0;
-    for item in ours.items() {
-        match item {
-            Item::Size(size) => ensure(theirs["size"] == size, || format!("size {size} and {theirs}"))?,
-            Item::InternalDate(date) => {
-                let date = date.to_string();
-                ensure(theirs["date"].as_str().is_some_and(|theirs| theirs.trim() == date.trim()), || {
-                    format!("{date} and {theirs}")
-                })?;
-            }
-            Item::Section(mut section) => {
-                let body = section.collect().during("a section")?;
-                let latin: String = body.iter().map(|&byte| char::from(byte)).collect();
-                ensure(theirs["body"] == latin, || format!("{latin:?} and {theirs}"))?;
-            }
-            _ => continue,
-        }
-        told += 1;
-    }
-    ensure(told == 3, || format!("{ours:?}"))
-}
-
-/// What imaplib sees of a mailbox.
-fn other_client(rig: &Rig, endpoint: &Endpoint, raw_name: &str) -> Checked<Value> {
-    let (user, password) = rig.credentials(endpoint, USER);
-    let (host, port) = endpoint.address();
-    let port = port.to_string();
-    let mode = endpoint.mode.to_string();
-    let arguments = ["-c", OTHER, host, &port, &mode, &user, password, raw_name];
-    let mut python = Command::new("python3");
-    python.args(arguments);
-    let identity =
-        std::env::temp_dir().join(format!("mailconnect-identity-{}-{}.pem", std::process::id(), endpoint.name));
-    if endpoint.client_cert {
-        std::fs::write(&identity, rig.client.concat()).map_err(|error| error.to_string())?;
-        python.arg(&identity);
-    }
-    let output = python.output();
-    let _ = std::fs::remove_file(&identity);
-    let output = output.map_err(|error| format!("python3: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("imaplib: {}", String::from_utf8_lossy(&output.stderr)));
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| format!("imaplib: {error}"))
 }

@@ -4,10 +4,12 @@
 //!     MAILCONNECT_RIG=/path/to/rig.json cargo test --test rig -- --ignored --nocapture
 
 mod commands;
+mod curl;
 mod extensions;
 mod failing;
 mod idle;
 mod imap;
+mod imaplib;
 mod lmtp;
 mod login;
 mod mailboxes;
@@ -21,6 +23,7 @@ mod report;
 mod roundtrip;
 #[cfg(feature = "scram")]
 mod sasl;
+mod seen;
 mod smtp;
 mod swapped;
 mod usage;

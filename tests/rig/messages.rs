@@ -36,16 +36,21 @@ impl Message {
         let (Some(sent), Some(got)) = (body(&self.bytes), body(copy)) else {
             return Some(format!("no empty line in {:?}", String::from_utf8_lossy(&copy[..copy.len().min(200)])));
         };
-        let same = sent.iter().zip(got).take_while(|(sent, got)| sent == got).count();
-        if sent == got {
-            return None;
-        }
-        let piece = |bytes: &[u8]| {
-            String::from_utf8_lossy(&bytes[same.saturating_sub(20)..bytes.len().min(same + 40)]).into_owned()
-        };
-        let lengths = (sent.len(), got.len());
-        Some(format!("{lengths:?} bytes, differing at {same}: {:?} came back as {:?}", piece(sent), piece(got)))
+        difference(sent, got)
     }
+}
+
+/// Where the bytes that came back begin to differ from what was sent; none if they do not.
+pub(crate) fn difference(sent: &[u8], got: &[u8]) -> Option<String> {
+    if sent == got {
+        return None;
+    }
+    let same = sent.iter().zip(got).take_while(|(sent, got)| sent == got).count();
+    let piece = |bytes: &[u8]| {
+        String::from_utf8_lossy(&bytes[same.saturating_sub(20)..bytes.len().min(same + 40)]).into_owned()
+    };
+    let lengths = (sent.len(), got.len());
+    Some(format!("{lengths:?} bytes, differing at {same}: {:?} came back as {:?}", piece(sent), piece(got)))
 }
 
 /// All after the headers.

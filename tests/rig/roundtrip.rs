@@ -12,7 +12,7 @@ const SIZE: usize = 100 << 10;
 const RECIPIENT: &str = "alice@example.test";
 
 /// Lines of all sorts, 100 KiB of them.
-fn large() -> Message {
+pub(crate) fn large() -> Message {
     let lines: [&[u8]; 10] = [
         b".",
         b"..",

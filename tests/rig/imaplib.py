@@ -1,4 +1,4 @@
-# What another client sees of a mailbox: Python's imaplib. Arguments: host, port, mode, user, password, mailbox as it goes over the
+# What Python's imaplib sees of a mailbox. Arguments: host, port, mode, user, password, mailbox as it goes over the
 # wire, and if wanted a file with a certificate and its key. Prints JSON.
 import imaplib, json, re, ssl, sys
 

@@ -56,7 +56,9 @@ fn check(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked<usize> {
     if !session.lacks.is_empty() {
         notes.add(format!("not offered: {}", session.lacks.join(" ")));
     }
-    notes.add(format!("{} things as curl sees them", session.compared));
+    let comparisons = curl::LEAST + usize::from(!session.lacks.contains(&"NAMESPACE"));
+    ensure(session.compared == comparisons, || format!("{} comparisons with curl", session.compared))?;
+    notes.add(format!("{comparisons} things as curl sees them"));
     Ok(session.compared)
 }
 

@@ -9,6 +9,7 @@ use mailconnect::imap::{AppendOptions, DateTime, Event, Item, ListQuery, Store};
 use mailconnect::{ImapClient, Result};
 
 use crate::login::{self, USER};
+use crate::mailboxes::naming;
 use crate::messages::Message;
 use crate::model::{Endpoint, Proto, Rig};
 use crate::report::{self, Checked, During, Notes, ensure};
@@ -42,11 +43,10 @@ fn every_imap_command() {
 
 /// Says how much was compared with curl.
 fn check(rig: &Rig, endpoint: &Endpoint, notes: &mut Notes) -> Checked<usize> {
-    // Dovecot serves any number of sessions, and most endpoints are its.
-    let crowded = endpoint.store.as_deref().is_some_and(|store| store.starts_with("dovecot"));
+    let crowded = mailboxes::is_crowded(endpoint);
     let _guard = (!crowded).then(|| mailboxes::alone(endpoint));
     let client = open(rig, endpoint)?;
-    let mut session = Session::new(client)?;
+    let mut session = Session::new(client, crowded)?;
     let result = session.run(rig, endpoint);
     // Whatever went wrong, nothing is left behind.
     session.clean_up();
@@ -75,6 +75,7 @@ fn open(rig: &Rig, endpoint: &Endpoint) -> Checked<ImapClient> {
 
 struct Session {
     client: ImapClient,
+    crowded: bool,
     /// The mailbox, named in UTF-8, and another one.
     name: String,
     second: String,
@@ -85,7 +86,7 @@ struct Session {
 }
 
 impl Session {
-    fn new(mut client: ImapClient) -> Checked<Self> {
+    fn new(mut client: ImapClient, crowded: bool) -> Checked<Self> {
         let offers = client.capabilities().during("CAPABILITY")?.has("NAMESPACE");
         let prefix = if offers {
             let spaces = client.namespace().during("NAMESPACE")?;
@@ -96,7 +97,7 @@ impl Session {
         let tag = Message::short("x").tag;
         let (name, second) = (format!("{prefix}mcü {tag}"), format!("{prefix}mc2{tag}"));
         let (done, lacks) = (vec!["CAPABILITY"], Vec::new());
-        let mut session = Self { client, name, second, done, lacks, compared: 0 };
+        let mut session = Self { client, crowded, name, second, done, lacks, compared: 0 };
         session.note("NAMESPACE", offers);
         Ok(session)
     }
@@ -146,10 +147,10 @@ impl Session {
     }
 
     fn all_mailboxes(&mut self) -> Checked {
-        let (name, second) = (self.name.clone(), self.second.clone());
+        let (name, second, crowded) = (self.name.clone(), self.second.clone(), self.crowded);
         self.must("NOOP", |client| client.noop())?;
-        self.must("CREATE", |client| client.create(&name))?;
-        self.must("CREATE", |client| client.create(&second))?;
+        self.must("CREATE", |client| naming(crowded, || client.create(&name)))?;
+        self.must("CREATE", |client| naming(crowded, || client.create(&second)))?;
         let listed = self.must("LIST", |client| client.list("", "*"))?;
         let entry =
             listed.iter().find(|entry| entry.name == name).ok_or_else(|| format!("LIST: no {name} in {listed:?}"))?;
@@ -164,7 +165,7 @@ impl Session {
             ensure(subscribed, || format!("LIST RETURN: {entry:?}"))?;
         }
         self.must("UNSUBSCRIBE", |client| client.unsubscribe(&name))?;
-        self.must("RENAME", |client| client.rename(&second, format!("{second}b").as_str()))?;
+        self.must("RENAME", |client| naming(crowded, || client.rename(&second, format!("{second}b").as_str())))?;
         let listed = self.must("LIST", |client| client.list("", "*"))?;
         let renamed = listed.iter().any(|entry| entry.name == format!("{second}b"));
         ensure(renamed && !listed.iter().any(|entry| entry.name == second), || format!("RENAME: {listed:?}"))?;
@@ -338,7 +339,7 @@ impl Session {
     }
 
     fn the_rest(&mut self) -> Checked {
-        let (name, second) = (self.name.clone(), self.second.clone());
+        let (name, second, crowded) = (self.name.clone(), self.second.clone(), self.crowded);
         self.may("UNSELECT", "UNSELECT", |client| client.unselect())?;
         self.may("ENABLE", "ENABLE", |client| client.enable(&["CONDSTORE"]))?;
         self.may("ID", "ID", |client| client.id(&[("name", "a test")]))?;
@@ -348,8 +349,8 @@ impl Session {
         ensure(refused && self.client.is_open(), || "an unknown command was not refused".into())?;
         self.must("SELECT", |client| client.select(&name))?;
         self.must("CLOSE", |client| client.close())?;
-        self.must("DELETE", |client| client.delete(&name))?;
-        self.must("DELETE", |client| client.delete(&second))?;
+        self.must("DELETE", |client| naming(crowded, || client.delete(&name)))?;
+        self.must("DELETE", |client| naming(crowded, || client.delete(&second)))?;
         let listed = self.must("LIST", |client| client.list("", "*"))?;
         let gone = |wanted: &str| !listed.iter().any(|entry| entry.name == wanted);
         ensure(gone(&name) && gone(&second), || format!("DELETE: {listed:?}"))?;
@@ -361,7 +362,7 @@ impl Session {
     fn clean_up(&mut self) {
         let (first, second) = (self.name.clone(), self.second.clone());
         for name in [&first, &second] {
-            let _ = self.client.delete(name);
+            let _ = naming(self.crowded, || self.client.delete(name));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Where mail arrives: looks through the IMAP and POP3 endpoints of a store until a message is there.
 
 use std::collections::BTreeSet;
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mailconnect::{ImapClient, Pop3Client};
@@ -35,6 +35,19 @@ impl Drop for Alone {
         IN_USE.lock().unwrap().remove(&self.0);
         FREED.notify_all();
     }
+}
+
+/// True for Dovecot's stores, which serve any number of sessions of one user; most endpoints are of these.
+pub(crate) fn is_crowded(endpoint: &Endpoint) -> bool {
+    endpoint.store.as_deref().is_some_and(|store| store.starts_with("dovecot"))
+}
+
+/// Makes, renames or deletes a mailbox of a crowded store while no other session does: Dovecot, asked by several at once,
+/// at times answers to a name that is new that it is there already.
+pub(crate) fn naming<T>(crowded: bool, work: impl FnOnce() -> T) -> T {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = crowded.then(|| ONE.lock().unwrap_or_else(PoisonError::into_inner));
+    work()
 }
 
 /// The message is in the store, the same byte for byte by IMAP and by POP3, as far as the store has such endpoints. It is

@@ -22,6 +22,8 @@ pub(super) struct ResponseFramer {
     single: bool,
     /// A line that is no response is an error.
     strict: bool,
+    /// A refusal of DONE may come, once.
+    after_done: bool,
     line: usize,
     literal: usize,
     collected: usize,
@@ -75,6 +77,7 @@ impl ResponseFramer {
             tags: None,
             single: true,
             strict: false,
+            after_done: false,
             line,
             literal,
             collected,
@@ -88,6 +91,11 @@ impl ResponseFramer {
         Self { line: limits.greeting_line, strict: true, ..Self::untagged(limits) }
     }
 
+    /// DONE was sent and may have crossed the server's own end of IDLE: then the server takes it for a command.
+    pub(super) fn after_done(self, sent: bool) -> Self {
+        Self { after_done: sent, ..self }
+    }
+
     fn line(&mut self, from: usize) -> Result<Need, Flaw> {
         if from >= self.collected {
             return Err(Flaw::TooMuch { what: "bytes in an answer", max: self.collected as u64 });
@@ -96,7 +104,7 @@ impl ResponseFramer {
         Ok(Need::Line { max: self.line })
     }
 
-    fn classify(&self, line: &[u8]) -> Result<Kind, Flaw> {
+    fn classify(&mut self, line: &[u8]) -> Result<Kind, Flaw> {
         let (first, rest) = word(trim(line));
         if first == b"*" {
             let (second, rest) = word(rest);
@@ -108,6 +116,10 @@ impl ResponseFramer {
             });
         }
         if first.is_empty() || first == b"+" {
+            return Ok(Kind::Text);
+        }
+        if self.after_done && refuses_done(line) {
+            self.after_done = false;
             return Ok(Kind::Text);
         }
         let flaw = match &self.tags {
@@ -177,6 +189,19 @@ fn is_reply(line: &[u8]) -> bool {
     // `No problem" NIL` is the rest of a string.
     let bare = Condition::parse(first).is_some_and(|condition| condition.name().as_bytes() == first);
     bare || Condition::parse(second).is_some()
+}
+
+/// True for what a server says to DONE as a command: `DONE BAD ..` (Dovecot, Mailutils), `DONE NO ..` (Courier), or with no
+/// tag. (Cyrus) `* BAD ..` is untagged data like any other.
+pub(super) fn refuses_done(line: &[u8]) -> bool {
+    let (first, rest) = word(trim(line));
+    let refusal = if first.eq_ignore_ascii_case(b"DONE") { word(rest).0 } else { first };
+    match Condition::parse(refusal) {
+        Some(Condition::Bad) => true,
+        // Without the tag it says too little.
+        Some(Condition::No) => refusal != first,
+        _ => false,
+    }
 }
 
 /// The announcement of a literal at the end of a line.

@@ -1,9 +1,11 @@
 //! How the answer to a command comes in: its data, its tagged end, and what every response may say beside the answer
 //! (capabilities, alerts, goodbyes, news).
 
+use std::time::Instant;
+
 use super::Imap;
 use super::capabilities::Capabilities;
-use super::codec::{Code, Condition, Response, ResponseFramer, Status, Untagged, trim};
+use super::codec::{Code, Condition, Response, ResponseFramer, Status, Untagged, refuses_done, trim};
 use super::events::Event;
 use super::line::Line;
 use super::messages::Messages;
@@ -95,7 +97,8 @@ impl Imap {
         self.rest = false;
         self.heard = 0;
         while wire.wait(wire.now())? == Ready::Bytes {
-            wire.expect(Answer::new("", ResponseFramer::untagged(wire.limits())));
+            let framer = ResponseFramer::untagged(wire.limits()).after_done(self.done_sent);
+            wire.expect(Answer::new("", framer));
             while wire.answers_due() > 0 {
                 let (rest, _) = self.part(wire)?;
                 if rest {
@@ -114,6 +117,16 @@ impl Imap {
     /// Reads a part. True if it only goes on with a response whose head was seen.
     pub(super) fn part(&mut self, wire: &mut Wire) -> Result<(bool, Part)> {
         let part = wire.next_part()?;
+        self.count(wire, part)
+    }
+
+    /// The same until then; none if it is not whole by that time.
+    pub(super) fn part_by(&mut self, wire: &mut Wire, until: Instant) -> Result<Option<(bool, Part)>> {
+        let part = wire.next_part_by(until)?;
+        part.map(|part| self.count(wire, part)).transpose()
+    }
+
+    fn count(&mut self, wire: &mut Wire, part: Part) -> Result<(bool, Part)> {
         let rest = std::mem::replace(&mut self.rest, part == Part::Body);
         let max = wire.limits().collected;
         self.heard = self.heard.saturating_add(wire.frame().len());
@@ -138,10 +151,17 @@ impl Imap {
 
     /// What an untagged response is, unless it was dealt with here: it concerns the connection as a whole.
     pub(super) fn response(&mut self, wire: &mut Wire) -> Result<Option<Step>> {
+        if self.done_sent && refuses_done(wire.frame()) {
+            self.done_sent = false;
+            return Ok(None);
+        }
         let limits = wire.limits().clone();
         let data = match Response::parse(wire.frame()) {
             Response::Untagged(data) => data,
-            Response::Continue(_) => return Ok(Some(Step::Continue)),
+            Response::Continue(_) => {
+                self.done_sent = false;
+                return Ok(Some(Step::Continue));
+            }
             Response::Tagged(_) | Response::Blank => return Ok(None),
         };
         if data.is("CAPABILITY", false) {
@@ -183,6 +203,7 @@ impl Imap {
     }
 
     pub(super) fn completion(&mut self, wire: &mut Wire) -> Result<Completion> {
+        self.done_sent = false;
         let limits = wire.limits().clone();
         let Response::Tagged(Some(status)) = Response::parse(wire.frame()) else {
             return Err(wire.malformed("a tagged reply that is neither OK nor NO nor BAD"));

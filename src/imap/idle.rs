@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use super::Imap;
 use super::codec::{ResponseFramer, is_reply_to};
 use super::events::Event;
-use super::exchange::{Completion, Step, nothing};
+use super::exchange::Step;
 use super::line::Line;
 use crate::wire::{Answer, Part, Ready, Wire};
 use crate::{Client, Phase, Result};
 
 const IDLE: &str = "IDLE";
 
-/// How often to look whether [`IdleHandle::done`] was called: every 205 ms, which is less than five times a second, and
-/// leaves the rest of 250 ms for DONE.
-const LOOK: Duration = Duration::from_millis(205);
+/// How often to look whether [`IdleHandle::done`] was called: every 201 ms, which is less than five times a second, and
+/// leaves as much as can be of 250 ms for DONE.
+const LOOK: Duration = Duration::from_millis(201);
 
 /// An IDLE is ended and begun again no sooner than this.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -103,7 +103,8 @@ impl Idle<'_> {
     }
 
     /// Waits for the next event; none once the time is over, [`IdleHandle::done`] was called, or the server has ended it.
-    /// The client can be used for something else then.
+    /// The client can be used for something else then. If half a response is there when the time is over, it is not waited
+    /// for: the next command ends the IDLE, as if this were dropped.
     ///
     /// # Errors
     /// Those of the connection. A goodbye of the server is [`Error::Rejected`](crate::Error::Rejected).
@@ -123,9 +124,10 @@ impl Idle<'_> {
     ///
     /// # Errors
     /// Those of the connection; [`Error::Rejected`](crate::Error::Rejected) if the server says that it went wrong.
-    pub fn done(mut self) -> Result<()> {
-        self.stop.store(true, Ordering::Release);
-        if self.over { Ok(()) } else { self.advance() }
+    pub fn done(self) -> Result<()> {
+        // The next command may be left to do it even if this is over.
+        let ended = self.over && self.client.protocol().idling.is_none();
+        if ended { Ok(()) } else { self.client.proceed(Imap::end_idle) }
     }
 
     /// Waits for a while at most, for something to happen.
@@ -135,8 +137,11 @@ impl Idle<'_> {
         *over = true;
         *over = client.proceed(|imap, wire| {
             let now = wire.now();
-            if stop.load(Ordering::Acquire) || until.is_some_and(|until| until <= now) {
+            if stop.load(Ordering::Acquire) {
                 return imap.end_idle(wire).map(|()| true);
+            }
+            if until.is_some_and(|until| until <= now) {
+                return imap.end_idle_in_time(wire).map(|()| true);
             }
             let renew_at = begun.checked_add(*renewal);
             if renew_at.is_some_and(|at| at <= now) {
@@ -145,13 +150,8 @@ impl Idle<'_> {
                 return imap.begin_idle(wire).map(|under_way| !under_way);
             }
             let look = [now.checked_add(LOOK), renew_at, *until].into_iter().flatten().min();
-            if wire.wait(look.unwrap_or(now))? == Ready::Nothing {
-                return Ok(false);
-            }
-            // Each response has its time.
-            wire.enter(Phase::Command);
-            imap.heard = 0;
-            imap.idle_step(wire).map(|step| matches!(step, Step::Done(_)))
+            imap.forget_response(wire);
+            imap.idle_step_by(wire, look.unwrap_or(now)).map(|step| matches!(step, Some(Step::Done(_))))
         })?;
         Ok(())
     }
@@ -225,52 +225,104 @@ impl Imap {
 
     /// Reads one response, whole, and keeps it as an event.
     fn idle_step(&mut self, wire: &mut Wire) -> Result<Step> {
-        wire.expect(Answer::new(IDLE, ResponseFramer::one_response(self.idling.unwrap_or_default(), wire.limits())));
-        let mut step = Step::Data;
-        while wire.answers_due() > 0 {
+        loop {
+            self.expect_news(wire);
             let (rest, part) = self.part(wire)?;
-            if rest {
-                continue;
-            }
-            if let Some(completion) = self.ended(wire, part)? {
-                self.idling = None;
-                return completion.accept(IDLE).map(Step::Done);
-            }
-            match self.response(wire)? {
-                Some(Step::Data) => self.keep(wire),
-                Some(Step::Continue) => step = Step::Continue,
-                _ => {}
+            if let Some(step) = self.take_news(wire, rest, part)? {
+                return Ok(step);
             }
         }
-        Ok(step)
     }
 
-    /// The tagged end, if that is what was read.
-    fn ended(&mut self, wire: &mut Wire, part: Part) -> Result<Option<Completion>> {
-        let tagged = part == Part::Last && self.idling.is_some_and(|tag| is_reply_to(tag, wire.frame()));
-        if tagged { self.completion(wire).map(Some) } else { Ok(None) }
+    /// The same until then; none if none is whole by that time. What there is of it is kept, and read on by the next step.
+    fn idle_step_by(&mut self, wire: &mut Wire, until: Instant) -> Result<Option<Step>> {
+        if !is_in_response(wire) && wire.wait(until)? == Ready::Nothing {
+            return Ok(None);
+        }
+        loop {
+            self.expect_news(wire);
+            let Some((rest, part)) = self.part_by(wire, until)? else { return Ok(None) };
+            if let Some(step) = self.take_news(wire, rest, part)? {
+                return Ok(Some(step));
+            }
+        }
     }
 
-    /// Ends an IDLE, if the server has not done so itself.
-    pub(super) fn end_idle(&mut self, wire: &mut Wire) -> Result<()> {
+    /// Counts anew what is heard, unless it is in the middle of a response.
+    fn forget_response(&mut self, wire: &Wire) {
+        if !is_in_response(wire) {
+            self.heard = 0;
+        }
+    }
+
+    /// Has a response read, unless it is in the middle of one.
+    fn expect_news(&mut self, wire: &mut Wire) {
+        if !is_in_response(wire) {
+            let framer = ResponseFramer::one_response(self.idling.unwrap_or_default(), wire.limits());
+            wire.expect(Answer::new(IDLE, framer.after_done(self.done_sent)).resumable());
+        }
+    }
+
+    /// Takes a part of a response; none unless that ends it.
+    fn take_news(&mut self, wire: &mut Wire, rest: bool, part: Part) -> Result<Option<Step>> {
+        if part == Part::Last && self.idling.is_some_and(|tag| is_reply_to(tag, wire.frame())) {
+            let completion = self.completion(wire)?;
+            self.idling = None;
+            return completion.accept(IDLE).map(Step::Done).map(Some);
+        }
+        let step = if rest { None } else { self.response(wire)? };
+        if let Some(Step::Data) = step {
+            self.keep(wire);
+        }
+        Ok((part == Part::Last).then(|| step.unwrap_or(Step::Data)))
+    }
+
+    /// Hears what is there. True if the server has ended the IDLE itself.
+    fn hear_idle(&mut self, wire: &mut Wire) -> Result<bool> {
         wire.enter(Phase::Command);
-        self.heard = 0;
+        self.forget_response(wire);
+        let now = wire.now();
         // One that floods is heard no further than the queue goes.
         for _ in 0..wire.limits().event_queue {
-            if wire.wait(wire.now())? == Ready::Nothing {
-                break;
-            }
-            if matches!(self.idle_step(wire)?, Step::Done(_)) {
-                return Ok(());
+            match self.idle_step_by(wire, now)? {
+                Some(Step::Done(_)) => return Ok(true),
+                Some(_) => {}
+                None => break,
             }
         }
+        Ok(false)
+    }
+
+    /// Ends an IDLE, if the server has not done so itself. If it is in the middle of a response, the rest comes first.
+    pub(super) fn end_idle(&mut self, wire: &mut Wire) -> Result<()> {
+        if self.hear_idle(wire)? { Ok(()) } else { self.say_done(wire) }
+    }
+
+    /// The same at the end of its time: in the middle of a response it is left to the next command.
+    fn end_idle_in_time(&mut self, wire: &mut Wire) -> Result<()> {
+        let ended = self.hear_idle(wire)?;
+        if ended || is_in_response(wire) { Ok(()) } else { self.say_done(wire) }
+    }
+
+    fn say_done(&mut self, wire: &mut Wire) -> Result<()> {
         let mut group = wire.group();
         group.put("DONE").line();
         group.send()?;
-        let tag = self.idling.take().unwrap_or_default();
-        wire.expect(Answer::new(IDLE, ResponseFramer::new(tag..=tag, wire.limits())));
-        self.rest = false;
         self.heard = 0;
-        self.finish(wire, IDLE, nothing).map(drop)
+        let ended = loop {
+            match self.idle_step(wire) {
+                Ok(Step::Data) => {}
+                Ok(Step::Continue) => return Err(wire.malformed("a continuation that nothing has asked for")),
+                Ok(Step::Done(_)) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.done_sent = true;
+        ended
     }
+}
+
+/// True in the middle of a response: of the answers that are due, IDLE's is there only while it is read.
+fn is_in_response(wire: &Wire) -> bool {
+    wire.answers_due() > 0
 }

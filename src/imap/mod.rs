@@ -130,6 +130,8 @@ pub struct Imap {
     names: Names,
     /// An IDLE with this tag is under way.
     idling: Option<u32>,
+    /// DONE was sent, and nothing that was sent later was answered yet: a refusal of it may come.
+    done_sent: bool,
     /// LOGOUT was sent: a goodbye is no error.
     leaving: bool,
     /// LOGOUT was answered.

@@ -42,7 +42,8 @@ impl Imap {
         let body_waits = body.as_ref().is_some_and(|&(_, size)| size > UNASKED_BODY || must_wait(size, unasked));
         // A body is always a part of its own, and the last.
         let mut waiting = line.pieces.iter().filter(waits).count() + usize::from(body.is_some());
-        let answer = Answer::new(line.command, framer(line.command, tag.clone(), wire.limits()));
+        let framer = framer(line.command, tag.clone(), wire.limits()).after_done(self.done_sent);
+        let answer = Answer::new(line.command, framer);
         // What is sent in parts changes nothing before its last.
         let mut answer = Some(if line.changes && waiting == 0 { answer.changing() } else { answer });
         let mut group = wire.group();
@@ -100,7 +101,10 @@ impl Imap {
         let limits = wire.limits().clone();
         let mut group = wire.group();
         for (tag, line) in tags.clone().zip(lines) {
-            let answer = Answer::new(line.command, framer(line.command, tags.clone(), &limits));
+            // Whatever comes late comes before the first answer.
+            let late = self.done_sent && tag == *tags.start();
+            let framer = framer(line.command, tags.clone(), &limits).after_done(late);
+            let answer = Answer::new(line.command, framer);
             let mut answer = Some(if line.changes { answer.changing() } else { answer });
             group.put("A").number(tag.into()).put(" ");
             for piece in &line.pieces {

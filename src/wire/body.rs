@@ -24,6 +24,8 @@ enum Found {
     Bytes(usize),
     Cr,
     End,
+    /// A wait that may end without harm has ended.
+    Nothing,
 }
 
 /// A body that is being received. Reading to its end checks that all of it arrived; what is not read is skipped by the
@@ -114,13 +116,13 @@ impl Wire {
         !matches!(self.pending, Pending::Nothing)
     }
 
-    /// Some bytes of the body, at least one; none at its end.
+    /// Some bytes of the body, at least one; none at its end, or where a wait that may end without harm has ended.
     pub(super) fn fill_body(&mut self) -> Result<&[u8]> {
         self.release();
         match self.peek_body()? {
             Found::Bytes(n) => Ok(self.buffered().get(..n).unwrap_or_default()),
             Found::Cr => Ok(b"\r"),
-            Found::End => Ok(&[]),
+            Found::End | Found::Nothing => Ok(&[]),
         }
     }
 
@@ -160,6 +162,9 @@ impl Wire {
                 return Ok(Found::End);
             }
             let at_hand = self.fill()?;
+            if at_hand == 0 {
+                return Ok(Found::Nothing);
+            }
             let piece = match &mut self.pending {
                 Pending::Counted(left) => {
                     return Ok(Found::Bytes(at_hand.min(usize::try_from(*left).unwrap_or(usize::MAX))));
@@ -205,7 +210,8 @@ impl Wire {
         self.stream.consume(n);
     }
 
-    /// Reads the rest of a body away, at most `max` bytes of it.
+    /// Reads the rest of a body away, at most `max` bytes of it. It is still [pending](Self::body_pending) if a wait that
+    /// may end without harm has ended before.
     pub(super) fn skip_body(&mut self, max: u64) -> Result<u64> {
         let mut skipped = 0;
         loop {

@@ -82,12 +82,13 @@ pub struct Answer {
     pub(super) command: &'static str,
     pub(super) framer: Box<dyn Framer>,
     pub(super) changes_state: bool,
+    pub(super) resumable: bool,
 }
 
 impl Answer {
     /// The answer to `command` (`"RETR"`), framed by `framer`.
     pub fn new(command: &'static str, framer: impl Framer + 'static) -> Self {
-        Self { command, framer: Box::new(framer), changes_state: false }
+        Self { command, framer: Box::new(framer), changes_state: false, resumable: false }
     }
 
     /// The command changes what the server keeps: if its answer is lost,
@@ -95,6 +96,14 @@ impl Answer {
     #[must_use]
     pub fn changing(mut self) -> Self {
         self.changes_state = true;
+        self
+    }
+
+    /// It is news and answers no command: if it is half read when the next command begins, its rest is not read away by
+    /// that, but left to the protocol, which goes on with it.
+    #[must_use]
+    pub fn resumable(mut self) -> Self {
+        self.resumable = true;
         self
     }
 }

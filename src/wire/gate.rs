@@ -11,6 +11,10 @@ use crate::net::{Clock, Closed, Deadline, Interrupt, Timeouts, Transport};
 /// after a gigabyte would be waited for for weeks.
 const MOST_CREDIT: Duration = Duration::from_secs(600);
 
+/// How long bytes that are there are read after a wait is over: 10 ms, in which a machine reads megabytes. A server that
+/// never stops could stretch the wait.
+const LOOKING: Duration = Duration::from_millis(10);
+
 pub(super) struct Gate {
     pub(super) transport: Box<dyn Transport>,
     pub(super) clock: Arc<dyn Clock>,
@@ -26,7 +30,9 @@ pub(super) struct Gate {
     /// The end of everything.
     pub(super) overall: Option<Instant>,
     /// Until when a read may wait without harm.
-    pub(super) soft: Option<Instant>,
+    soft: Option<Instant>,
+    /// It has looked past that.
+    looked: bool,
     /// The transport cannot be given a deadline, and the caller said that this is fine.
     pub(super) no_deadline: bool,
     /// Somebody above gives the deadlines.
@@ -45,6 +51,7 @@ impl Gate {
             credit: false,
             overall: None,
             soft: None,
+            looked: false,
             no_deadline: false,
             outranked: false,
         }
@@ -60,6 +67,23 @@ impl Gate {
     /// Replaces the transport by one that is at its end.
     pub(super) fn close(&mut self) -> Box<dyn Transport> {
         std::mem::replace(&mut self.transport, Box::new(Closed))
+    }
+
+    /// Reads may wait until then without harm, and look after that; none: they wait as long as the phase may take.
+    pub(super) fn soften(&mut self, until: Option<Instant>) {
+        (self.soft, self.looked) = (until, false);
+    }
+
+    /// True while a read may end without harm.
+    pub(super) fn is_soft(&self) -> bool {
+        self.soft.is_some()
+    }
+
+    /// True if the wait is over, and has looked at what is there. A transport without deadlines cannot look: it would wait.
+    fn has_waited(&mut self) -> bool {
+        let Some(until) = self.soft else { return false };
+        let late = self.clock.now().checked_duration_since(until);
+        late.is_some_and(|late| self.no_deadline || std::mem::replace(&mut self.looked, true) && late >= LOOKING)
     }
 
     fn deadline(&self, now: Instant) -> Deadline {
@@ -102,7 +126,7 @@ impl Gate {
 
 impl Read for Gate {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.shut {
+        if self.shut || self.has_waited() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.timed(|transport| transport.read(buf))

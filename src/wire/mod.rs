@@ -39,6 +39,7 @@ use body::Pending;
 use buffers::Buffers;
 use fault::lossy;
 use gate::Gate;
+use receive::Half;
 use transcript::Transcript;
 
 /// Commands that may be unanswered at once, and the bytes of unread replies that neither side's buffers can be trusted
@@ -98,6 +99,8 @@ pub struct Wire {
     assembled: Vec<u8>,
     /// Or the bytes at the head of the read buffer that are the frame.
     lent: usize,
+    /// What the framer has asked for and is not whole: a wait that may end without harm has ended in the middle of it.
+    half: Option<Half>,
     /// What is left of a body that is being received.
     pending: Pending,
     /// A CR that belongs to the body and is in the buffer no more.
@@ -133,6 +136,7 @@ impl Wire {
             settings,
             assembled: Vec::new(),
             lent: 0,
+            half: None,
             pending: Pending::Nothing,
             cr_due: false,
             body_bytes: 0,
@@ -371,6 +375,7 @@ impl Wire {
         self.pending = Pending::Nothing;
         self.cr_due = false;
         self.lent = 0;
+        self.half = None;
         self.assembled = Vec::new();
         self.out.zeroize();
         let left = self.stream.buffered().len();

@@ -53,13 +53,9 @@ impl Wire {
         if !self.buffered().is_empty() {
             return Ok(Ready::Bytes);
         }
-        if self.settings.no_deadline && until <= self.now() {
-            // Such a transport cannot look: it would wait.
-            return Ok(Ready::Nothing);
-        }
-        self.stream.gate_mut().soft = Some(until);
+        self.stream.gate_mut().soften(Some(until));
         let result = self.stream.fill();
-        self.stream.gate_mut().soft = None;
+        self.stream.gate_mut().soften(None);
         match result {
             Ok(0) if self.settings.interrupt.is_set() => Err(self.lost()),
             Ok(0) => Ok(Ready::Eof),
@@ -71,13 +67,10 @@ impl Wire {
 
     /// True if something has arrived. It does not wait, and whatever fails counts as nothing.
     pub(super) fn has_arrived(&mut self) -> bool {
-        if self.settings.no_deadline {
-            return !self.buffered().is_empty();
-        }
         let now = self.now();
-        self.stream.gate_mut().soft = Some(now);
+        self.stream.gate_mut().soften(Some(now));
         let result = self.stream.fill();
-        self.stream.gate_mut().soft = None;
+        self.stream.gate_mut().soften(None);
         matches!(result, Ok(1..))
     }
 

@@ -6,6 +6,7 @@ mod counting;
 mod fetch;
 mod hostile;
 mod idle;
+mod idle_ends;
 mod injection;
 mod linear;
 mod login;

@@ -13,6 +13,9 @@ use super::{Clock, Deadline, ShutdownHandle, Socket, SystemClock, Transport};
 /// anew. Nobody tells 60.0 s from 60.1 s, and it keeps a bulk transfer at ten system calls a second at most.
 const OVERSHOOT: Duration = Duration::from_millis(100);
 
+/// The same for a soft deadline: 10 ms. Whoever waits so has something else to look after.
+const SOFT_OVERSHOOT: Duration = Duration::from_millis(10);
+
 /// The shortest time-out that is ever armed, 1 ms. Zero would mean "for ever".
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -122,9 +125,11 @@ impl<S: Socket> Timed<S> {
             Direction::Read => &mut self.read_timeout,
             Direction::Write => &mut self.write_timeout,
         };
+        let soft = self.deadline.is_soft();
+        let (overshoot, again) = if soft { (SOFT_OVERSHOOT, true) } else { (OVERSHOOT, again) };
         let fits = match (*armed, left) {
             (Armed::After(timeout), Some(left)) => {
-                timeout <= left.saturating_add(OVERSHOOT) && (timeout >= left || !again)
+                timeout <= left.saturating_add(overshoot) && (timeout >= left || !again)
             }
             (Armed::Never, None) => true,
             _ => false,
@@ -132,7 +137,7 @@ impl<S: Socket> Timed<S> {
         if fits {
             return Ok(());
         }
-        let timeout = left.map(|left| left.max(SHORTEST));
+        let timeout = left.map(|left| if soft { whole_millis(left) } else { left.max(SHORTEST) });
         let result = match direction {
             Direction::Read => self.socket.set_read_timeout(timeout),
             Direction::Write => self.socket.set_write_timeout(timeout),
@@ -148,6 +153,12 @@ impl<S: Socket> Timed<S> {
             result => result,
         }
     }
+}
+
+/// So many milliseconds, or a part of one more: the same for waits that are all but equally long.
+fn whole_millis(time: Duration) -> Duration {
+    let millis = time.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 /// True if only the socket's time-out has passed: Unix says `WouldBlock`, Windows `TimedOut`, a caller's socket either.

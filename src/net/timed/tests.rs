@@ -235,6 +235,26 @@ fn after_a_soft_deadline_all_goes_on() {
     assert_eq!(calls(&mut timed), ["read", "arm read some(59s)", "read"]);
 }
 
+/// IDLE looks five times a second, and must neither be late nor wake up more often.
+#[test]
+fn a_soft_deadline_is_kept_closely_and_waited_for_once() {
+    let millis = Duration::from_millis;
+    let (mut timed, clock) = timed([Step::Byte(millis(90))]);
+    soft(&mut timed, &clock, millis(200));
+    let start = clock.now();
+    assert_eq!((read(&mut timed), read(&mut timed)), (Ok(1), Err(io::ErrorKind::WouldBlock)));
+    assert_eq!(clock.now() - start, millis(200));
+    assert_eq!(calls(&mut timed), ["block", "arm read some(200ms)", "read", "arm read some(110ms)", "read"]);
+    // A little less or more is armed once for all.
+    for left in [199_980, 199_999, 200_000, 199_970] {
+        soft(&mut timed, &clock, Duration::from_micros(left));
+        let start = clock.now();
+        assert_eq!(read(&mut timed), Err(io::ErrorKind::WouldBlock));
+        assert_eq!(clock.now() - start, millis(200));
+    }
+    assert_eq!(calls(&mut timed), ["arm read some(200ms)", "read", "read", "read", "read"]);
+}
+
 #[test]
 fn a_passed_soft_deadline_looks_once() {
     let (mut timed, clock) = timed([Step::Byte(Duration::ZERO), Step::Byte(SECOND)]);

@@ -42,7 +42,8 @@ pub struct Limits {
     pub list_entries: usize,
     /// Unsolicited events kept until they are read: 1 024.
     pub event_queue: usize,
-    /// Bytes of an unread rest that the next command reads away: 1 MiB. Above, closing is cheaper.
+    /// Bytes of an unread rest that the next command reads away, and of message bodies in an answer that nobody has asked
+    /// for: 1 MiB. Above, closing is cheaper.
     pub drain: usize,
 }
 

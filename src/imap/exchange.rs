@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Imap;
 use super::capabilities::Capabilities;
-use super::codec::{Code, Condition, Response, ResponseFramer, Status, Untagged, refuses_done, trim};
+use super::codec::{Code, Condition, Response, ResponseFramer, Status, Untagged, marker, refuses_done, trim};
 use super::events::Event;
 use super::line::Line;
 use super::messages::Messages;
@@ -25,6 +25,15 @@ pub(super) enum Step {
     Data,
     /// The end of the answer.
     Done(Completion),
+}
+
+/// How much was heard of an answer.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// Without bodies.
+    bytes: usize,
+    /// Of bodies that nobody has asked for.
+    bodies: u64,
 }
 
 /// The tagged end of an answer.
@@ -95,7 +104,8 @@ impl Imap {
             self.news.are_incomplete();
         }
         self.rest = false;
-        self.heard = 0;
+        self.bodies_asked = false;
+        self.heard = Heard::default();
         while wire.wait(wire.now())? == Ready::Bytes {
             let framer = ResponseFramer::untagged(wire.limits()).after_done(self.done_sent);
             wire.expect(Answer::new("", framer));
@@ -129,8 +139,22 @@ impl Imap {
     fn count(&mut self, wire: &mut Wire, part: Part) -> Result<(bool, Part)> {
         let rest = std::mem::replace(&mut self.rest, part == Part::Body);
         let max = wire.limits().collected;
-        self.heard = self.heard.saturating_add(wire.frame().len());
-        if self.heard > max { Err(wire.too_much("bytes in an answer", max as u64)) } else { Ok((rest, part)) }
+        self.heard.bytes = self.heard.bytes.saturating_add(wire.frame().len());
+        if self.heard.bytes > max {
+            return Err(wire.too_much("bytes in an answer", max as u64));
+        }
+        if part == Part::Body && !self.bodies_asked {
+            self.count_unasked(wire)?;
+        }
+        Ok((rest, part))
+    }
+
+    /// Nobody reads the body that is announced in the frame.
+    fn count_unasked(&mut self, wire: &mut Wire) -> Result<()> {
+        let max = wire.limits().drain as u64;
+        let size = marker(trim(wire.frame())).and_then(|marker| marker.size).unwrap_or_default();
+        self.heard.bodies = self.heard.bodies.saturating_add(size);
+        if self.heard.bodies > max { Err(wire.too_much("bytes of messages that nobody asked for", max)) } else { Ok(()) }
     }
 
     /// Reads on to what the command under way has to know of.

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::ops::Range;
 
 use super::codec::fetch;
-use super::exchange::Step;
+use super::exchange::{Heard, Step};
 use super::items::{Budget, Found, Kind};
 use super::line::Line;
 use super::messages::KeptItem;
@@ -220,7 +220,7 @@ impl State {
     fn next_message(&mut self, imap: &mut Imap, wire: &mut Wire) -> Result<Option<u32>> {
         loop {
             // A list of messages may be as long as it likes, a message may not.
-            imap.heard = 0;
+            imap.heard = Heard::default();
             let (rest, part) = imap.part(wire)?;
             if part == Part::Last {
                 imap.reading = false;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::Imap;
 use super::codec::{ResponseFramer, is_reply_to};
 use super::events::Event;
-use super::exchange::Step;
+use super::exchange::{Heard, Step};
 use super::line::Line;
 use crate::wire::{Answer, Part, Ready, Wire};
 use crate::{Client, Phase, Result};
@@ -251,7 +251,7 @@ impl Imap {
     /// Counts anew what is heard, unless it is in the middle of a response.
     fn forget_response(&mut self, wire: &Wire) {
         if !is_in_response(wire) {
-            self.heard = 0;
+            self.heard = Heard::default();
         }
     }
 
@@ -308,7 +308,7 @@ impl Imap {
         let mut group = wire.group();
         group.put("DONE").line();
         group.send()?;
-        self.heard = 0;
+        self.heard = Heard::default();
         let ended = loop {
             match self.idle_step(wire) {
                 Ok(Step::Data) => {}

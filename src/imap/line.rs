@@ -11,6 +11,9 @@ use super::names::{MailboxName, Names};
 use super::strings::unescape;
 use crate::{Error, Result};
 
+/// What a command of the caller's own is called, whatever it is.
+const CALLERS: &str = "command";
+
 /// A command without its tag.
 pub(super) struct Line<'a> {
     /// What it is called in errors; it goes out as the first piece.
@@ -61,7 +64,7 @@ impl<'a> Line<'a> {
         }
         let pieces = vec![Piece::Text(ARGUMENT, text.as_bytes().into())];
         // Whatever it is: it may change something, and may name messages by number.
-        Ok(Self { changes: true, by_number: true, pieces, ..Self::new("command") })
+        Ok(Self { changes: true, by_number: true, pieces, ..Self::new(CALLERS) })
     }
 
     /// The extension that the server must have for it.
@@ -82,6 +85,11 @@ impl<'a> Line<'a> {
         };
         let Self { command, changes, needs, by_number, pieces } = self;
         Line { command, changes, needs, by_number, pieces: pieces.into_iter().map(owned).collect() }
+    }
+
+    /// True if bodies of messages may be what it asks for.
+    pub(super) fn asks_for_bodies(&self) -> bool {
+        matches!(self.command, "FETCH" | "UID FETCH" | CALLERS)
     }
 
     /// How many bytes it has, roughly.

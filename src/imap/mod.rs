@@ -97,7 +97,7 @@ use crate::wire::{Answer, Wire};
 use crate::{Error, Protocol, Result, Security, ports};
 use codec::{Condition, Response, ResponseFramer};
 use events::News;
-use exchange::{nothing, rejection};
+use exchange::{Heard, nothing, rejection};
 use extensions::Identity;
 use line::Line;
 use names::Names;
@@ -140,8 +140,9 @@ pub struct Imap {
     reading: bool,
     /// The next part goes on with a response whose head was seen.
     rest: bool,
-    /// Bytes in the answer so far.
-    heard: usize,
+    /// The command under way asks for bodies of messages.
+    bodies_asked: bool,
+    heard: Heard,
 }
 
 impl Imap {

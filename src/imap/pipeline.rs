@@ -5,7 +5,7 @@ use std::any::Any;
 use std::ops::RangeInclusive;
 
 use super::codec::{Response, Untagged, tag, word};
-use super::exchange::{Collect, Completion, Step};
+use super::exchange::{Collect, Completion, Heard, Step};
 use super::extensions::IdTime;
 use super::line::Line;
 use super::messages::Messages;
@@ -218,7 +218,7 @@ impl Imap {
         queued.answer(done);
         // Each command has its time.
         wire.enter(Phase::Command);
-        self.heard = 0;
+        self.heard = Heard::default();
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use std::ops::RangeInclusive;
 
 use super::codec::ResponseFramer;
-use super::exchange::{Step, nothing};
+use super::exchange::{Heard, Step, nothing};
 use super::line::{Line, Piece, name_on_wire, pattern_on_wire};
 use super::names::Names;
 use super::{Imap, STARTTLS};
@@ -35,7 +35,7 @@ impl Imap {
         line: &Line<'_>,
         body: Option<(&mut dyn BufRead, u64)>,
     ) -> Result<()> {
-        self.begin_naming(wire, &[line])?;
+        self.begin_with(wire, &[line])?;
         let (tag, names) = (self.next_tags(1), self.names);
         let unasked = self.unasked();
         let waits = |piece: &&Piece<'_>| piece_waits(piece, unasked);
@@ -96,7 +96,7 @@ impl Imap {
 
     /// Sends commands in one write, and returns their tags. None of them has a literal that waits.
     pub(super) fn send_group(&mut self, wire: &mut Wire, lines: &[&Line<'_>]) -> Result<RangeInclusive<u32>> {
-        self.begin_naming(wire, lines)?;
+        self.begin_with(wire, lines)?;
         let tags = self.next_tags(u32::try_from(lines.len()).unwrap_or(u32::MAX));
         let limits = wire.limits().clone();
         let mut group = wire.group();
@@ -116,13 +116,15 @@ impl Imap {
         group.send().map(|()| tags)
     }
 
-    /// Before commands that may name mailboxes: as [`begin`](Self::begin), and asks how names stand on the wire, if one of
-    /// them hangs on that and it is not known.
-    fn begin_naming(&mut self, wire: &mut Wire, lines: &[&Line<'_>]) -> Result<()> {
+    /// Before these commands: as [`begin`](Self::begin), and asks how names stand on the wire, if one of them hangs on that
+    /// and it is not known.
+    fn begin_with(&mut self, wire: &mut Wire, lines: &[&Line<'_>]) -> Result<()> {
         if self.names != Names::Utf8 && lines.iter().any(|line| line.names_a_mailbox()) {
             self.learn_capabilities(wire)?;
         }
-        self.begin(wire)
+        self.begin(wire)?;
+        self.bodies_asked = lines.iter().any(|line| line.asks_for_bodies());
+        Ok(())
     }
 
     /// Before a command: hears what is new, and forgets the last answer.
@@ -132,7 +134,7 @@ impl Imap {
         }
         self.hear(wire)?;
         self.rest = false;
-        self.heard = 0;
+        self.heard = Heard::default();
         Ok(())
     }
 

@@ -18,6 +18,7 @@ mod quirks;
 mod recorded;
 mod rig;
 mod splits;
+mod unasked;
 
 use mailconnect::imap::{Imap, Item};
 use mailconnect::testing::{Chunking, Script, ScriptHandle, StandInTls};

@@ -154,7 +154,11 @@ impl Imap {
         let max = wire.limits().drain as u64;
         let size = marker(trim(wire.frame())).and_then(|marker| marker.size).unwrap_or_default();
         self.heard.bodies = self.heard.bodies.saturating_add(size);
-        if self.heard.bodies > max { Err(wire.too_much("bytes of messages that nobody asked for", max)) } else { Ok(()) }
+        if self.heard.bodies > max {
+            Err(wire.too_much("bytes of messages that nobody asked for", max))
+        } else {
+            Ok(())
+        }
     }
 
     /// Reads on to what the command under way has to know of.

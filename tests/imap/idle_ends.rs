@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use mailconnect::imap::{Event, IdleHandle, Imap};
 use mailconnect::testing::{Chunking, Script, ScriptHandle, VirtualClock};
 use mailconnect::transport::Clock;
-use mailconnect::{Connector, Error, ImapClient, Security, TlsBackend, Timeouts};
+use mailconnect::{Connector, Error, ImapClient, Security, Timeouts, TlsBackend};
 
 use crate::{offering, open_with, rejected};
 
@@ -131,7 +131,11 @@ fn a_cursor_in_the_middle_of_a_response_can_be_ended_or_dropped() {
                 if past_deadline {
                     assert_eq!(idle.next_event().unwrap(), None);
                 }
-                if forgotten { std::mem::forget(idle) } else { idle.done().unwrap() }
+                if forgotten {
+                    std::mem::forget(idle)
+                } else {
+                    idle.done().unwrap()
+                }
                 client.noop().unwrap();
                 assert_eq!(client.events().collect::<Vec<_>>(), [Event::Exists(1)]);
             });

@@ -265,7 +265,7 @@ impl Imap {
 
     /// Takes a part of a response; none unless that ends it.
     fn take_news(&mut self, wire: &mut Wire, rest: bool, part: Part) -> Result<Option<Step>> {
-        if part == Part::Last && self.idling.is_some_and(|tag| is_reply_to(tag, wire.frame())) {
+        if !rest && part == Part::Last && self.idling.is_some_and(|tag| is_reply_to(tag, wire.frame())) {
             let completion = self.completion(wire)?;
             self.idling = None;
             return completion.accept(IDLE).map(Step::Done).map(Some);

@@ -17,7 +17,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const LATE: Duration = Duration::from_millis(250);
 
 /// A response in halves: the first is there, the other comes once DONE was sent. What is told of it in the end.
-fn halves() -> [(&'static str, &'static str, Vec<Event>); 6] {
+fn halves() -> [(&'static str, &'static str, Vec<Event>); 7] {
     let flags = || Event::Flags { message: 1, uid: None, flags: vec!["a".into()] };
     [
         ("* 1 EXI", "STS\\r\\n", vec![Event::Exists(1)]),
@@ -26,6 +26,7 @@ fn halves() -> [(&'static str, &'static str, Vec<Event>); 6] {
         ("* 1 FETCH (FLAGS (a) BODY[] {5}", "\\r\\nA1 OK)\\r\\n", vec![flags()]),
         ("* 1 FETCH (FLAGS (a) BODY[] {9}\\r\\nA1 ", "OK\\r\\nb\\n)\\r\\n", vec![flags()]),
         ("* 1 FETCH (FLAGS (a) BODY[] {2}\\r\\nab", ")\\r\\n", vec![flags()]),
+        ("* 1 FETCH (FLAGS (a) BODY[] {2}\\r\\nab", "A1 OK)\\r\\n", vec![flags()]),
     ]
 }
 

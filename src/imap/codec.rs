@@ -224,6 +224,13 @@ pub(super) fn marker(line: &[u8]) -> Option<Marker> {
     Some(Marker { at: before.len(), size: number(digits) })
 }
 
+/// The size of the literal that a frame ends in, and whether it is (part of) a message.
+pub(super) fn announced(frame: &[u8]) -> (u64, bool) {
+    let line = trim(frame);
+    let Some(marker) = marker(line) else { return (0, false) };
+    (marker.size.unwrap_or_default(), is_section(line.get(..marker.at).unwrap_or_default()))
+}
+
 /// True if what stands before a literal says that it is (part of) a message: `BODY[..]`, `BODY[..]<0>`, `RFC822`. In a
 /// quoted string it cannot be, since none goes over a line end.
 fn is_section(before: &[u8]) -> bool {

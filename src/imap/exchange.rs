@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Imap;
 use super::capabilities::Capabilities;
-use super::codec::{Code, Condition, Response, ResponseFramer, Status, Untagged, marker, refuses_done, trim};
+use super::codec::{Code, Condition, Response, ResponseFramer, Status, Untagged, announced, refuses_done, trim};
 use super::events::Event;
 use super::line::Line;
 use super::messages::Messages;
@@ -31,7 +31,7 @@ pub(super) enum Step {
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     /// Without bodies.
-    bytes: usize,
+    bytes: u64,
     /// Of bodies that nobody has asked for.
     bodies: u64,
 }
@@ -138,22 +138,20 @@ impl Imap {
 
     fn count(&mut self, wire: &mut Wire, part: Part) -> Result<(bool, Part)> {
         let rest = std::mem::replace(&mut self.rest, part == Part::Body);
-        let max = wire.limits().collected;
-        self.heard.bytes = self.heard.bytes.saturating_add(wire.frame().len());
-        if self.heard.bytes > max {
-            return Err(wire.too_much("bytes in an answer", max as u64));
-        }
+        let max = wire.limits().collected as u64;
+        self.heard.bytes = self.heard.bytes.saturating_add(wire.frame().len() as u64);
         if part == Part::Body && !self.bodies_asked {
             self.count_unasked(wire)?;
         }
-        Ok((rest, part))
+        if self.heard.bytes > max { Err(wire.too_much("bytes in an answer", max)) } else { Ok((rest, part)) }
     }
 
-    /// Nobody reads the body that is announced in the frame.
+    /// Nobody reads what is announced in the frame: a body, or a value that is too large.
     fn count_unasked(&mut self, wire: &mut Wire) -> Result<()> {
         let max = wire.limits().drain as u64;
-        let size = marker(trim(wire.frame())).and_then(|marker| marker.size).unwrap_or_default();
-        self.heard.bodies = self.heard.bodies.saturating_add(size);
+        let (size, section) = announced(wire.frame());
+        let count = if section { &mut self.heard.bodies } else { &mut self.heard.bytes };
+        *count = count.saturating_add(size);
         if self.heard.bodies > max {
             Err(wire.too_much("bytes of messages that nobody asked for", max))
         } else {

@@ -90,6 +90,27 @@ fn more_is_an_error_as_soon_as_it_is_announced() {
     handle.finish();
 }
 
+/// A value that is too large to be kept is skipped up to what may be collected, as what is kept of an answer.
+#[test]
+fn values_that_are_too_large_are_no_bodies() {
+    let mut limits = Limits::default();
+    (limits.drain, limits.value_literal, limits.collected) = (100, 50, 1_000);
+    let connector = Connector::new().limits(limits);
+    let list = format!("S: * LIST () \"/\" {{600}}\nS- {}\nS:\n", "x".repeat(600));
+    for (count, ends) in [(1, "well"), (2, "bytes in an answer")] {
+        for chunking in Chunking::ALL {
+            let script = format!("S: * OK\nC: A1 NOOP\n{}S: A1 OK", list.repeat(count));
+            let script = Script::parse(&script).unwrap().chunking(chunking);
+            let mut client = open_with(connector.clone(), Imap::new(), script, Security::Plain).0.unwrap();
+            let found = match client.noop() {
+                Err(Error::Limit(limit)) => limit.what,
+                result => result.map(|()| "well").unwrap(),
+            };
+            assert_eq!(found, ends);
+        }
+    }
+}
+
 #[test]
 fn what_was_asked_for_may_be_passed_over_whatever_its_size() {
     let script = format!("C: A1 FETCH 1 BODY[]\n{}S: A1 OK", message(5_000).repeat(2));

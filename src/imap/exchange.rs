@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use super::Imap;
 use super::capabilities::Capabilities;
-use super::codec::{Code, Condition, Response, ResponseFramer, Status, Untagged, announced, refuses_done, trim};
+use super::codec::{Code, Condition, Response, Status, Untagged, trim};
 use super::events::Event;
+use super::framer::{ResponseFramer, announced, refuses_done};
 use super::line::Line;
 use super::messages::Messages;
 use super::names::Names;

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Imap;
-use super::codec::{ResponseFramer, is_reply_to};
+use super::codec::is_reply_to;
 use super::events::Event;
 use super::exchange::{Heard, Step};
+use super::framer::ResponseFramer;
 use super::line::Line;
 use crate::wire::{Answer, Part, Ready, Wire};
 use crate::{Client, Phase, Result};

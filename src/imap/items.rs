@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::codec::is_section_name;
 use super::envelope::{Fields, fields};
+use super::framer::is_section_name;
 use super::mailbox::flags;
 use super::odd::Odd;
 use super::structure::Parts;

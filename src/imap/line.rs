@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use zeroize::Zeroizing;
 
 use super::SequenceSet;
-use super::codec::marker;
+use super::framer::marker;
 use super::names::{MailboxName, Names};
 use super::strings::unescape;
 use crate::{Error, Result};

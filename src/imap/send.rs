@@ -4,8 +4,8 @@
 use std::io::BufRead;
 use std::ops::RangeInclusive;
 
-use super::codec::ResponseFramer;
 use super::exchange::{Heard, Step, nothing};
+use super::framer::ResponseFramer;
 use super::line::{Line, Piece, name_on_wire, pattern_on_wire};
 use super::names::Names;
 use super::{Imap, STARTTLS};

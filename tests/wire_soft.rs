@@ -114,6 +114,27 @@ fn rule_8_half_an_answer_is_left_where_that_was_asked_for() {
     }
 }
 
+/// Where a command has gone out since, its answer is not left for the next.
+#[test]
+fn rule_8_half_an_answer_is_not_left_before_another() {
+    for chunking in Chunking::ALL {
+        let script = "S: hello\nS- ne\nC: ASK\nS: ws\nS: answer\nC: NEXT\nS: next\n";
+        let (mut client, handle) = open(Connector::new(), script, chunking);
+        let begun = client.exchange(|_, wire| {
+            wire.expect(answer("news").resumable());
+            assert_eq!(wire.next_part_by(wire.now())?, None);
+            send(wire, "ASK")
+        });
+        begun.unwrap();
+        let asked = client.exchange(|_, wire| {
+            send(wire, "NEXT")?;
+            read(wire, &[(Part::Last, "next\r\n")], |_| Ok(false))
+        });
+        assert!(asked.is_ok(), "{asked:?}");
+        handle.finish();
+    }
+}
+
 /// Gives bytes without end, at once; its clock goes on by 1 ms whenever somebody looks at it.
 #[derive(Debug, Clone)]
 struct Endless {

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use super::Imap;
 use super::capabilities::Capabilities;
-use super::codec::{Code, Condition, Response, Status, Untagged, trim};
+use super::codec::{Code, Condition, Response, Status, Untagged, fetch, trim};
 use super::events::Event;
-use super::framer::{ResponseFramer, announced, refuses_done};
+use super::framer::{ResponseFramer, marker, refuses_done};
 use super::line::Line;
 use super::messages::Messages;
 use super::names::Names;
@@ -33,8 +33,10 @@ pub(super) enum Step {
 pub(super) struct Heard {
     /// Without bodies.
     bytes: u64,
-    /// Of bodies that nobody has asked for.
+    /// Of messages, where nobody has asked for them.
     bodies: u64,
+    /// What is heard is of a message.
+    of_message: bool,
 }
 
 /// The tagged end of an answer.
@@ -142,16 +144,19 @@ impl Imap {
         let max = wire.limits().collected as u64;
         self.heard.bytes = self.heard.bytes.saturating_add(wire.frame().len() as u64);
         if part == Part::Body && !self.bodies_asked {
-            self.count_unasked(wire)?;
+            self.count_unasked(wire, rest)?;
         }
         if self.heard.bytes > max { Err(wire.too_much("bytes in an answer", max)) } else { Ok((rest, part)) }
     }
 
     /// Nobody reads what is announced in the frame: a body, or a value that is too large.
-    fn count_unasked(&mut self, wire: &mut Wire) -> Result<()> {
+    fn count_unasked(&mut self, wire: &mut Wire, rest: bool) -> Result<()> {
         let max = wire.limits().drain as u64;
-        let (size, section) = announced(wire.frame());
-        let count = if section { &mut self.heard.bodies } else { &mut self.heard.bytes };
+        if !rest {
+            self.heard.of_message = fetch(wire.frame()).is_some();
+        }
+        let size = marker(trim(wire.frame())).and_then(|marker| marker.size).unwrap_or_default();
+        let count = if self.heard.of_message { &mut self.heard.bodies } else { &mut self.heard.bytes };
         *count = count.saturating_add(size);
         if self.heard.bodies > max {
             Err(wire.too_much("bytes of messages that nobody asked for", max))

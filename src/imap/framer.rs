@@ -115,6 +115,8 @@ impl ResponseFramer {
             });
         }
         if first.is_empty() || first == b"+" {
+            // What was sent after DONE is answered.
+            self.after_done &= first.is_empty();
             return Ok(Kind::Text);
         }
         if self.after_done && refuses_done(line) {
@@ -193,10 +195,15 @@ fn is_reply(line: &[u8]) -> bool {
 /// True for what a server says to DONE as a command: `DONE BAD ..` (Dovecot, Mailutils), `DONE NO ..` (Courier), or with no
 /// tag. (Cyrus) `* BAD ..` is untagged data like any other.
 pub(super) fn refuses_done(line: &[u8]) -> bool {
-    let (first, rest) = word(trim(line));
+    let line = trim(line);
+    if marker(line).is_some() {
+        // The rest of a string with a line end in it: what is in its literals is none of ours to read as lines.
+        return false;
+    }
+    let (first, rest) = word(line);
     let refusal = if first.eq_ignore_ascii_case(b"DONE") { word(rest).0 } else { first };
     match Condition::parse(refusal) {
-        Some(Condition::Bad) => true,
+        Some(Condition::Bad) => refusal != first || first == b"BAD",
         // Without the tag it says too little.
         Some(Condition::No) => refusal != first,
         _ => false,
@@ -221,13 +228,6 @@ pub(super) fn marker(line: &[u8]) -> Option<Marker> {
     let before = before.strip_suffix(b"{").filter(|_| !digits.is_empty())?;
     let before = before.strip_suffix(b"~").unwrap_or(before);
     Some(Marker { at: before.len(), size: number(digits) })
-}
-
-/// The size of the literal that a frame ends in, and whether it is (part of) a message.
-pub(super) fn announced(frame: &[u8]) -> (u64, bool) {
-    let line = trim(frame);
-    let Some(marker) = marker(line) else { return (0, false) };
-    (marker.size.unwrap_or_default(), is_section(line.get(..marker.at).unwrap_or_default()))
 }
 
 /// True if what stands before a literal says that it is (part of) a message: `BODY[..]`, `BODY[..]<0>`, `RFC822`. In a

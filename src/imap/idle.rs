@@ -128,7 +128,7 @@ impl Idle<'_> {
     pub fn done(self) -> Result<()> {
         // The next command may be left to do it even if this is over.
         let ended = self.over && self.client.protocol().idling.is_none();
-        if ended { Ok(()) } else { self.client.proceed(Imap::end_idle) }
+        if ended { Ok(()) } else { self.client.proceed(end_idle_anew) }
     }
 
     /// Waits for a while at most, for something to happen.
@@ -139,15 +139,16 @@ impl Idle<'_> {
         *over = client.proceed(|imap, wire| {
             let now = wire.now();
             if stop.load(Ordering::Acquire) {
-                return imap.end_idle(wire).map(|()| true);
+                return end_idle_anew(imap, wire).map(|()| true);
             }
             if until.is_some_and(|until| until <= now) {
+                wire.enter(Phase::Command);
                 return imap.end_idle_in_time(wire).map(|()| true);
             }
             let renew_at = begun.checked_add(*renewal);
             if renew_at.is_some_and(|at| at <= now) {
                 *begun = now;
-                imap.end_idle(wire)?;
+                end_idle_anew(imap, wire)?;
                 return imap.begin_idle(wire).map(|under_way| !under_way);
             }
             let look = [now.checked_add(LOOK), renew_at, *until].into_iter().flatten().min();
@@ -280,7 +281,6 @@ impl Imap {
 
     /// Hears what is there. True if the server has ended the IDLE itself.
     fn hear_idle(&mut self, wire: &mut Wire) -> Result<bool> {
-        wire.enter(Phase::Command);
         self.forget_response(wire);
         let now = wire.now();
         // One that floods is heard no further than the queue goes.
@@ -294,7 +294,8 @@ impl Imap {
         Ok(false)
     }
 
-    /// Ends an IDLE, if the server has not done so itself. If it is in the middle of a response, the rest comes first.
+    /// Ends an IDLE, if the server has not done so itself, in the time of the phase. If it is in the middle of a response,
+    /// the rest comes first.
     pub(super) fn end_idle(&mut self, wire: &mut Wire) -> Result<()> {
         if self.hear_idle(wire)? { Ok(()) } else { self.say_done(wire) }
     }
@@ -321,6 +322,12 @@ impl Imap {
         self.done_sent = true;
         ended
     }
+}
+
+/// Ends an IDLE in the time that a command has.
+fn end_idle_anew(imap: &mut Imap, wire: &mut Wire) -> Result<()> {
+    wire.enter(Phase::Command);
+    imap.end_idle(wire)
 }
 
 /// True in the middle of a response: of the answers that are due, IDLE's is there only while it is read.

@@ -150,7 +150,8 @@ impl Budget {
     /// Where the items go on behind a value that began in an earlier frame, with so many lists still open; how many are so
     /// at the end of this frame, if that comes first.
     pub(super) fn go_behind(&mut self, frame: &[u8], open: usize) -> Result<(usize, usize), Flaw> {
-        let mut tokens = Tokens::with_left(frame, 0, self.left, self.most, self.odd);
+        // What is known of odd strings is of the frame before.
+        let mut tokens = Tokens::with_left(frame, 0, self.left, self.most, Odd::default());
         let open = tokens.skip_lists(open)?;
         (self.left, self.odd) = tokens.left();
         Ok((tokens.position(), open))

@@ -152,13 +152,13 @@ impl Wire {
         self.due.len()
     }
 
-    /// Reads away what an earlier command left unread: a cursor that was dropped or forgotten. What is
-    /// [resumable](Answer::resumable) is left to its protocol.
+    /// Reads away what an earlier command left unread: a cursor that was dropped or forgotten. An answer that is
+    /// [resumable](Answer::resumable) is left to its protocol, if no other is due.
     ///
     /// # Errors
     /// [`Error::Limit`] if that is more than `limits.drain`; those of the connection.
     pub(crate) fn settle(&mut self) -> Result<()> {
-        if self.due.front().is_some_and(|answer| answer.resumable) {
+        if self.due.len() == 1 && self.due.front().is_some_and(|answer| answer.resumable) {
             return Ok(());
         }
         let max = self.limits().drain as u64;

@@ -1,4 +1,4 @@
-//! The wire's time: phases, the end of everything, and the one wait that may end without harm. It reads no clock but to
+//! The wire's time: phases, the end of everything, and a wait that may end without harm. It reads no clock but to
 //! tell whether a time has passed; the gate does the accounting.
 
 use std::io;
@@ -43,8 +43,9 @@ impl Wire {
         self.settings.deadline
     }
 
-    /// Waits until the server sends something or closes, or `until` is there. Nothing is lost by it: it is the one wait
-    /// that may end without harm. An `until` that has passed looks, and does not wait.
+    /// Waits until the server sends something or closes, or `until` is there. Nothing is lost by it: like that of
+    /// [`next_part_by`](Self::next_part_by), this wait may end without harm. An `until` that has passed looks, and does not
+    /// wait.
     ///
     /// # Errors
     /// Those of the connection.

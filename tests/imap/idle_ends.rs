@@ -264,6 +264,7 @@ fn what_answers_no_done_is_an_error() {
         (format!("{idle}C: A2 NOOP\nS: DONE OK x\nS: A2 OK"), "a success"),
         (format!("{idle}C: A2 NOOP\nS: A1 BAD x\nS: A2 OK"), "another tag"),
         (format!("{idle}C: A2 NOOP\nS: NO x\nS: A2 OK"), "no tag"),
+        (format!("{idle}C: A2 NOOP\nS: + go\nS: DONE BAD x\nS: A2 OK"), "a command that is being answered"),
         ("C: A1 IDLE\nS: +\nS: A1 OK\nC: A2 NOOP\nS: DONE BAD x\nS: A2 OK".to_owned(), "no DONE was sent"),
         ("C: A1 IDLE\nS: +\nS: DONE BAD x\nC: DONE\nS: A1 OK".to_owned(), "before DONE"),
     ] {
@@ -280,6 +281,37 @@ fn what_answers_no_done_is_an_error() {
         client.idle(MINUTE).unwrap().done().unwrap();
         client.noop().unwrap();
         assert!(matches!(client.noop().unwrap_err(), Error::Protocol(_)));
+    }
+}
+
+/// What seems to refuse DONE may be the rest of a string with a line end in it, and what follows then is its literal.
+#[test]
+fn rule_7_a_string_refuses_no_done() {
+    for (word, seen) in [("bad", Some(2)), ("Bad", Some(2)), ("BAD", None)] {
+        for chunking in Chunking::ALL {
+            let script = format!(
+                "C: A1 IDLE\nS: +\nC: DONE\nS: A1 OK\nC: A2 FETCH 1:2 ENVELOPE\nS: * 1 FETCH (ENVELOPE (NIL \"x\n\
+                 S: {word} day\" (({{7}}\nS: A2 OK\nS:  NIL NIL NIL)) NIL))\nS: * 2 FETCH (UID 2)\nS: A2 OK"
+            );
+            let (mut client, _) = scripted(&script, chunking);
+            drop(client.idle(MINUTE).unwrap());
+            let found = client.fetch("1:2", "ENVELOPE").unwrap().collect();
+            assert_eq!(found.as_ref().ok().map(Vec::len), seen, "{word}: {found:?}");
+            assert_eq!(client.is_open(), seen.is_some());
+        }
+    }
+}
+
+/// The next verb gives an IDLE that was dropped as much time as itself.
+#[test]
+fn a_goodbye_after_it_takes_no_longer_than_another() {
+    for stalls in ["C: DONE\nSTALL", "C: DONE\nS: A1 OK\nC: A2 LOGOUT\nSTALL"] {
+        let (mut client, handle) = scripted(&format!("C: A1 IDLE\nS: +\n{stalls}"), Chunking::Whole);
+        drop(client.idle(MINUTE).unwrap());
+        let start = handle.clock().now();
+        let error = client.quit().unwrap_err();
+        assert!(error.is_timeout());
+        assert_eq!((handle.clock().now() - start).as_secs(), Timeouts::default().close.as_secs());
     }
 }
 

@@ -43,6 +43,7 @@ const FETCHED: &[Quirk] = &[
         "Envelope { date: None, subject: Some(\"a\"), from: [], sender: [Address { name: Some(\"<b@c>\"), route: None, mailbox: Some(\"=?q?\\\"d_e\\\"?=\"), host: None }], reply_to: [], to: [], cc: [], bcc: [], in_reply_to: None, message_id: Some(\"f\") }",
         "Uid(5)",
     ]),
+    ("a body between odd strings", b"* 1 FETCH (X (\"a\"b) BODY[] {2}\r\nab PREVIEW \"a \"b\" c\" UID 5)\r\n", &["X: (\"a\"b)", "BODY[] 2 ab", "Preview(Some(\"a \\\"b\\\" c\"))", "Uid(5)"]),
     ("net-imap: brackets after RFC822 in a message", b"* 1 FETCH (RFC822[] {5}\r\na\r\nb\n UID 5)\r\n", &["RFC822[] 5 a\r\nb\n", "Uid(5)"]),
     ("an empty multipart", b"* 1 FETCH (BODY (NIL \"MIXED\" NIL \"inline\" -1) UID 5)\r\n", &["Structure([: multipart/MIXED])", "Uid(5)"]),
     ("Exchange: a string as disposition", b"* 1 FETCH (BODYSTRUCTURE (\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" -1 -1 NIL \"inline\" NIL))\r\n", &["Structure([1: TEXT/PLAIN])"]),

@@ -66,7 +66,8 @@ fn as_much_as_may_be_left_unread_is_skipped() {
 #[test]
 fn more_is_an_error_as_soon_as_it_is_announced() {
     let announced = |size: &str| format!("S: * 1 FETCH (BODY[] {{{size}}}\nSTALL");
-    for said in [announced("101"), announced("18446744073709551615"), message(60) + &announced("41")] {
+    let field = "S: * 1 FETCH (BODY[HEADER.FIELDS ({3}\nS- [ab\nS: )] {70000}\nSTALL".to_owned();
+    for said in [field, announced("101"), announced("18446744073709551615"), message(60) + &announced("41")] {
         for (before, _, work) in PLACES {
             // Each response of an IDLE is an answer of its own.
             if before.contains("IDLE") && said.contains("41") {

@@ -190,7 +190,8 @@ impl Error {
         }
     }
 
-    /// True if the server refused for good: `5yz`, or a `NO` or `-ERR` that does not say that it is temporary.
+    /// True if the server refused for good: `5yz`, or a `NO` or `-ERR` that does not say that it is temporary, or a `BYE`
+    /// whose code says that the next connection will end so too.
     pub fn is_permanent(&self) -> bool {
         self.rejection().is_some_and(|rejection| rejection.severity == Severity::Permanent)
     }
@@ -232,9 +233,12 @@ impl Error {
     }
 
     /// True if a command that changes the server's state (a message, a deletion) was sent whole and its answer was
-    /// lost: it may have been done or not.
+    /// lost, also to a goodbye that came in its place: it may have been done or not.
     pub fn outcome_unknown(&self) -> bool {
-        self.context().is_some_and(|at| at.outcome_unknown)
+        match self {
+            Self::Rejected(rejection) => rejection.outcome_unknown,
+            _ => self.context().is_some_and(|at| at.outcome_unknown),
+        }
     }
 
     pub(crate) fn context(&self) -> Option<&Context> {

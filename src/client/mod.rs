@@ -243,8 +243,9 @@ impl<P: Protocol> Client<P> {
         if !error.is_fatal() || !self.interrupt.is_set() {
             return error;
         }
-        let at = error.context().cloned();
-        Error::Interrupted(Box::new(at.unwrap_or_else(|| self.wire.context())))
+        let mut at = error.context().cloned().unwrap_or_else(|| self.wire.context());
+        at.outcome_unknown = error.outcome_unknown();
+        Error::Interrupted(Box::new(at))
     }
 
     // ---- The end ----

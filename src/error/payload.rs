@@ -258,15 +258,30 @@ pub struct Rejection {
     pub hint: Option<Box<str>>,
     /// Whether it may pass.
     pub severity: Severity,
-    /// True if the server closes the connection with it (`421`, `BYE`).
+    /// True if the connection ends with it: the server says that it closes (`421`, `BYE`), or it refused where nothing can
+    /// follow (in place of a greeting, in the middle of a message). SMTP's `421` is the answer to the command all the
+    /// same, and POP3 has no such status.
     pub closing: bool,
+    /// True if it is a goodbye that came in place of an answer (IMAP's `BYE`, which answers no command), and a command that
+    /// changes the server's state had been sent whole; see [`Error::outcome_unknown`](crate::Error::outcome_unknown).
+    pub outcome_unknown: bool,
 }
 
 impl Rejection {
     /// A refusal that leaves the connection open.
     pub fn new(command: &str, status: &str, severity: Severity, lines: Vec<String>) -> Self {
         let (command, status) = (command.into(), status.into());
-        Self { command, status, code: None, lines, detail: None, hint: None, severity, closing: false }
+        Self {
+            command,
+            status,
+            code: None,
+            lines,
+            detail: None,
+            hint: None,
+            severity,
+            closing: false,
+            outcome_unknown: false,
+        }
     }
 }
 
@@ -286,6 +301,9 @@ impl fmt::Display for Rejection {
         }
         if let Some(detail) = &self.detail {
             write!(f, "; it gave as the reason: {}", Escaped(detail))?;
+        }
+        if self.outcome_unknown {
+            f.write_str("; whether the command under way was carried out is unknown")?;
         }
         self.hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
     }

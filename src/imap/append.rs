@@ -81,9 +81,9 @@ impl Client<Imap> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Rejected`](crate::Error::Rejected), with the code `TRYCREATE` if the mailbox is not there; no message is
-    /// there then. If the answer to a message that was sent is lost,
-    /// [`Error::outcome_unknown`](crate::Error::outcome_unknown) is true.
+    /// [`Error::Rejected`](crate::Error::Rejected), with the code `TRYCREATE` if the mailbox is not there. No message is
+    /// there after an error, unless [`Error::outcome_unknown`](crate::Error::outcome_unknown) is true: the message was sent
+    /// whole and the answer to it is lost, perhaps since the server said goodbye instead.
     pub fn append<'m>(
         &mut self,
         mailbox: impl Into<MailboxName<'m>>,

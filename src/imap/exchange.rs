@@ -11,9 +11,10 @@ use super::framer::{ResponseFramer, marker, refuses_done};
 use super::line::Line;
 use super::messages::Messages;
 use super::names::Names;
+use super::refusal::rejection;
 use super::strings::words;
 use crate::wire::{Answer, Flaw, Part, Ready, Wire};
-use crate::{Error, Limits, Rejection, Result, Severity};
+use crate::{Error, Limits, Result};
 
 /// With one of these enabled, mailbox names are UTF-8 (RFC 6855; RFC 9051, 5.1).
 const UTF8: [&[u8]; 3] = [b"UTF8=ACCEPT", b"UTF8=ONLY", b"IMAP4rev2"];
@@ -74,25 +75,6 @@ impl Completion {
             }
         }
     }
-}
-
-/// A refusal in the terms of every protocol.
-pub(super) fn rejection(command: &str, condition: Condition, code: Option<&[u8]>, text: &[u8]) -> Rejection {
-    // Those of RFC 5530 that pass: a subsystem is down, somebody else is at it.
-    let passing = |code: &str| ["UNAVAILABLE", "INUSE", "EXPUNGEISSUED"].contains(&code);
-    let code = code.map(|code| {
-        // Whole, within the limit of a line: half of a set of messages would be another set.
-        let code = String::from_utf8_lossy(code).into_owned();
-        let (name, rest) = code.split_at(code.find(' ').unwrap_or(code.len()));
-        format!("{}{rest}", name.to_ascii_uppercase())
-    });
-    let severity = if code.as_deref().is_some_and(passing) { Severity::Transient } else { Severity::Permanent };
-    let text = String::from_utf8_lossy(text.get(..512).unwrap_or(text)).into_owned();
-    let mut rejection = Rejection::new(command, condition.name(), severity, vec![text]);
-    rejection.lines.retain(|line| !line.is_empty());
-    rejection.code = code.map(Into::into);
-    rejection.closing = condition == Condition::Bye;
-    rejection
 }
 
 impl Imap {
@@ -209,7 +191,10 @@ impl Imap {
         if status.condition == Condition::Bye && !self.leaving {
             self.news.push(Event::new(&data, &limits), &limits);
             let code = status.code.map(|code| code.whole);
-            let goodbye = rejection("to go on", Condition::Bye, code, status.text);
+            let mut goodbye = rejection("to go on", Condition::Bye, code, status.text);
+            // It is the answer to no command (RFC 9051, 7.1.5): what was sent whole may have been done.
+            wire.close();
+            goodbye.outcome_unknown = wire.outcomes_lost() > 0;
             return Err(Error::Rejected(Box::new(goodbye)));
         }
         let taken = self.learn(&status, &limits).map_err(|flaw| wire.flaw(flaw))?;

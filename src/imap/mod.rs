@@ -57,6 +57,7 @@ mod namespace;
 mod odd;
 mod part;
 mod pipeline;
+mod refusal;
 mod search;
 mod section;
 mod send;
@@ -98,11 +99,12 @@ use crate::wire::{Answer, Wire};
 use crate::{Error, Protocol, Result, Security, ports};
 use codec::{Condition, Response};
 use events::News;
-use exchange::{Heard, nothing, rejection};
+use exchange::{Heard, nothing};
 use extensions::Identity;
 use framer::ResponseFramer;
 use line::Line;
 use names::Names;
+use refusal::rejection;
 
 /// So many bytes of commands may be on their way before an answer was read: 8 KiB, which the buffers between hold whatever
 /// the server does. So sending never waits for a server that waits for its answers to be read, however long they are.

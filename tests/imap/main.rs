@@ -16,6 +16,7 @@ mod offers;
 mod opening;
 mod quirks;
 mod recorded;
+mod refusals;
 mod rig;
 mod splits;
 mod unasked;

@@ -180,10 +180,13 @@ impl Error {
     }
 
     /// True if the server's or the network's answer may be another one later: a `4yz`, `[UNAVAILABLE]`, `[SYS/TEMP]`,
-    /// a time-out, a connection that was refused or lost; looks through [`Error::StartTls`].
+    /// `Request is throttled`, a `BYE`, a time-out, a connection that was refused or lost, a name that could not be looked
+    /// up; looks through [`Error::StartTls`]. A name that does not exist is one of these, since the system's resolver does
+    /// not tell it from a name service that is down: whoever tries again should not do so for ever.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Timeout(_) | Self::Io { .. } | Self::ConnectionLost(_) | Self::Connect(_) => true,
+            Self::Resolve { source, .. } => source.kind() != io::ErrorKind::InvalidInput,
             Self::Handshake(error) => error.io().is_some(),
             Self::StartTls(error) if error.inner().is_some_and(Self::is_transient) => true,
             _ => self.rejection().is_some_and(|rejection| rejection.severity == Severity::Transient),
@@ -287,5 +290,25 @@ fn is_timeout_kind(kind: io::ErrorKind) -> bool {
 impl From<std::convert::Infallible> for Error {
     fn from(never: std::convert::Infallible) -> Self {
         match never {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a name exists is not told apart from a name service that is down, so each may pass but what no name can be.
+    #[test]
+    fn a_look_up_that_failed_may_do_better_later() {
+        let kinds = [
+            (io::ErrorKind::Other, true),
+            (io::ErrorKind::NotFound, true),
+            (io::ErrorKind::NetworkUnreachable, true),
+            (io::ErrorKind::InvalidInput, false), // a name with NUL in it
+        ];
+        for (kind, passes) in kinds {
+            let error = Error::Resolve { host: "mail.example.com".into(), source: kind.into() };
+            assert_eq!((error.is_transient(), error.is_permanent()), (passes, false), "{kind}");
+        }
     }
 }

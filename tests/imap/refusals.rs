@@ -110,3 +110,35 @@ fn a_refusal_is_an_answer() {
     assert!(!error.outcome_unknown() && error.is_permanent() && !error.is_fatal());
     client.noop().unwrap();
 }
+
+/// What asks to come back later is no refusal for good, however it says so.
+#[test]
+fn too_much_at_once_passes() {
+    for (answer, passes) in [
+        ("NO [THROTTLED] wait", true),
+        ("NO [throttled]", true),
+        ("NO [UNAVAILABLE] down", true),
+        ("NO [UNAVAILABLE 30] down", true),
+        ("NO [INUSE] locked", true),
+        // (Exchange Online)
+        ("BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds", true),
+        // (Exchange)
+        ("NO Server Unavailable. 15", true),
+        // (Gmail)
+        ("NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)", true),
+        ("NO [ALERT] Too many simultaneous connections. (Failure)", true),
+        // (Yahoo)
+        ("NO [LIMIT] NOOP Rate limit hit.", true),
+        ("NO [LIMIT] At most 32 flags in one mailbox supported", false),
+        ("NO [OVERQUOTA] Quota exceeded (mailbox for user is full)", false),
+        ("NO [UNAVAILABLEX] x", false),
+        ("BAD Command received in Invalid state.", false),
+        ("NO no", false),
+    ] {
+        offering("", &format!("C: A1 NOOP\nS: A1 {answer}\nC: A2 NOOP\nS: A2 OK"), |mut client| {
+            let error = client.noop().unwrap_err();
+            assert_eq!((error.is_transient(), error.is_permanent()), (passes, !passes), "{error}");
+            client.noop().unwrap();
+        });
+    }
+}

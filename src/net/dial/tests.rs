@@ -76,6 +76,7 @@ fn all_failures_are_listed() {
 fn a_name_that_does_not_exist_is_a_resolve_error() {
     // The system's resolver refuses it without asking anybody.
     let error = error(dial(&settings(), "no\0name", 25));
+    assert!(!error.is_transient(), "{error:?}");
     assert!(matches!(error, Error::Resolve { host, .. } if &*host == "no\0name"));
 }
 

@@ -61,7 +61,8 @@ pub enum Phase {
     Command,
     /// Sending or receiving a body.
     Body,
-    /// Waiting for the answer to a whole body.
+    /// Waiting for the answer to a whole body, or to a command that may take long; see
+    /// [`Timeouts::final_answer`](crate::Timeouts::final_answer).
     FinalAnswer,
     /// Saying goodbye.
     Quit,
@@ -78,7 +79,7 @@ impl fmt::Display for Phase {
             Self::Login => "logging in",
             Self::Command => "a command",
             Self::Body => "transferring a body",
-            Self::FinalAnswer => "waiting for the answer to a body",
+            Self::FinalAnswer => "waiting for the final answer",
             Self::Quit => "saying goodbye",
         })
     }

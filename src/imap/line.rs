@@ -14,6 +14,9 @@ use crate::{Error, Result};
 /// What a command of the caller's own is called, whatever it is.
 const CALLERS: &str = "command";
 
+/// They go over any number of messages. Giving up early on one that changes something makes copies twice.
+const TAKE_LONG: &[&str] = &["COPY", "MOVE", "EXPUNGE", "CLOSE", "STORE", "SEARCH", "DELETE", "RENAME"];
+
 /// A command without its tag.
 pub(super) struct Line<'a> {
     /// What it is called in errors; it goes out as the first piece.
@@ -90,6 +93,11 @@ impl<'a> Line<'a> {
     /// True if bodies of messages may be what it asks for.
     pub(super) fn asks_for_bodies(&self) -> bool {
         matches!(self.command, "FETCH" | "UID FETCH" | CALLERS)
+    }
+
+    /// The server may be at it for minutes, however little it says.
+    pub(super) fn takes_long(&self) -> bool {
+        TAKE_LONG.contains(&self.command.strip_prefix("UID ").unwrap_or(self.command))
     }
 
     /// How many bytes it has, roughly.

@@ -217,7 +217,9 @@ impl Imap {
         let done = self.completion(wire)?.accept(queued.line.command);
         queued.answer(done);
         // Each command has its time.
-        wire.enter(Phase::Command);
+        let next = round.iter().find(|queued| queued.reply.is_none());
+        let long = next.is_some_and(|next| next.line.takes_long());
+        wire.enter(if long { Phase::FinalAnswer } else { Phase::Command });
         self.heard = Heard::default();
         Ok(())
     }

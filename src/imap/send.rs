@@ -60,7 +60,11 @@ impl Imap {
         }
         let Some((source, size)) = body else {
             end(&mut group, &mut answer);
-            return group.send();
+            group.send()?;
+            if line.takes_long() {
+                wire.enter(Phase::FinalAnswer);
+            }
+            return Ok(());
         };
         announce(&mut group, size, body_waits, &mut answer);
         if body_waits {
@@ -113,7 +117,11 @@ impl Imap {
             }
             end(&mut group, &mut answer);
         }
-        group.send().map(|()| tags)
+        group.send()?;
+        if lines.first().is_some_and(|first| first.takes_long()) {
+            wire.enter(Phase::FinalAnswer);
+        }
+        Ok(tags)
     }
 
     /// Before these commands: as [`begin`](Self::begin), and asks how names stand on the wire, if one of them hangs on that

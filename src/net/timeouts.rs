@@ -24,12 +24,15 @@ pub struct Timeouts {
     /// The greeting: 30 s, since some servers delay it on purpose (up to 20 s) to catch spammers.
     pub greeting: Duration,
     /// A command and its whole answer: 60 s. Long answers and bodies get more as they make progress, see
-    /// [`body`](Self::body).
+    /// [`body`](Self::body); commands that take long have [`final_answer`](Self::final_answer).
     pub command: Duration,
     /// A body may take this long (60 s) plus one second for each 500 bytes that were transferred, of which at most ten
     /// minutes are kept for later: nobody is waited for longer than that.
     pub body: Duration,
-    /// The answer to a whole body: 10 min, as RFC 5321 4.5.3.2.6 wants. Giving up early makes duplicates.
+    /// The answer to a whole body: 10 min, as RFC 5321 4.5.3.2.6 wants. Giving up early makes duplicates. So it does with
+    /// IMAP's commands that go over any number of messages, which have this time too once they were sent whole: COPY, MOVE,
+    /// EXPUNGE, STORE, SEARCH and their UID forms, CLOSE, DELETE and RENAME. A server that says now and then that it is
+    /// still at it does not stretch it.
     pub final_answer: Duration,
     /// The answer to QUIT or LOGOUT: 5 s. Nothing depends on it but POP3's deletions.
     pub close: Duration,

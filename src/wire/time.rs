@@ -26,8 +26,8 @@ impl Wire {
             Phase::StartTls | Phase::Login => (timeouts.command, false),
             // Long answers are bodies too: what makes progress gets more time.
             Phase::Command => (timeouts.command, true),
+            Phase::FinalAnswer => (timeouts.final_answer, true),
             Phase::Body => (timeouts.body, true),
-            Phase::FinalAnswer => (timeouts.final_answer, false),
             Phase::Quit => (timeouts.close, false),
         }
     }

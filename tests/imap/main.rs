@@ -14,6 +14,7 @@ mod mailboxes;
 mod names;
 mod offers;
 mod opening;
+mod patience;
 mod quirks;
 mod recorded;
 mod refusals;

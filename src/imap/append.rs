@@ -94,7 +94,9 @@ impl Client<Imap> {
     }
 
     /// As [`append`](Self::append), from a reader of which exactly `size` bytes are taken, in constant memory. If the
-    /// server refuses before it has asked for the message, none of it is read or sent.
+    /// server refuses before it has asked for the message, none of it is read or sent. Up to 64 KiB it need not ask where
+    /// it offers LITERAL+ (RFC 7888), and up to 4 KiB with LITERAL-; the capabilities are asked for first if they are not
+    /// known.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

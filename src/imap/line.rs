@@ -119,6 +119,11 @@ impl<'a> Line<'a> {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Name(..) | Piece::Pattern(..)))
     }
 
+    /// It may have to wait for the server's leave.
+    pub(super) fn has_literal(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Literal { .. }))
+    }
+
     /// A command that changes what the server keeps.
     pub(super) fn changing(command: &'static str) -> Self {
         Self { changes: true, ..Self::new(command) }

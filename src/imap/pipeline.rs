@@ -112,6 +112,10 @@ impl Imap {
     }
 
     fn run_rounds(&mut self, wire: &mut Wire, queue: &mut [Queued]) -> Result<()> {
+        // What goes out together hangs on it.
+        if queue.iter().any(|queued| queued.line.has_literal()) {
+            self.learn_capabilities(wire)?;
+        }
         let mut rest = queue;
         while !rest.is_empty() {
             let size = self.round(rest);

@@ -35,7 +35,7 @@ impl Imap {
         line: &Line<'_>,
         body: Option<(&mut dyn BufRead, u64)>,
     ) -> Result<()> {
-        self.begin_with(wire, &[line])?;
+        self.begin_with(wire, &[line], body.as_ref().map(|&(_, size)| size))?;
         let (tag, names) = (self.next_tags(1), self.names);
         let unasked = self.unasked();
         let waits = |piece: &&Piece<'_>| piece_waits(piece, unasked);
@@ -100,7 +100,7 @@ impl Imap {
 
     /// Sends commands in one write, and returns their tags. None of them has a literal that waits.
     pub(super) fn send_group(&mut self, wire: &mut Wire, lines: &[&Line<'_>]) -> Result<RangeInclusive<u32>> {
-        self.begin_with(wire, lines)?;
+        self.begin_with(wire, lines, None)?;
         let tags = self.next_tags(u32::try_from(lines.len()).unwrap_or(u32::MAX));
         let limits = wire.limits().clone();
         let mut group = wire.group();
@@ -124,10 +124,13 @@ impl Imap {
         Ok(tags)
     }
 
-    /// Before these commands: as [`begin`](Self::begin), and asks how names stand on the wire, if one of them hangs on that
-    /// and it is not known.
-    fn begin_with(&mut self, wire: &mut Wire, lines: &[&Line<'_>]) -> Result<()> {
-        if self.names != Names::Utf8 && lines.iter().any(|line| line.names_a_mailbox()) {
+    /// Before these commands, the last of which may end in a body of this size: as [`begin`](Self::begin), and asks for the
+    /// capabilities, if they are not known and something hangs on them: how names stand on the wire, and whether a literal
+    /// may go out without a wait. Some servers (Exchange) do not tell them after a log-in.
+    fn begin_with(&mut self, wire: &mut Wire, lines: &[&Line<'_>], body: Option<u64>) -> Result<()> {
+        let names = self.names != Names::Utf8 && lines.iter().any(|line| line.names_a_mailbox());
+        let literals = body.is_some_and(|size| size <= UNASKED_BODY) || lines.iter().any(|line| line.has_literal());
+        if names || literals {
             self.learn_capabilities(wire)?;
         }
         self.begin(wire)?;

@@ -101,7 +101,7 @@ fn sequence_numbers_wait_for_what_may_change_them() {
                   WAIT\nS: A1 OK\nS: A2 OK\nS: A3 OK\nS: A4 OK\nS: A5 OK\nS: A6 OK\n\
                   C: A7 FETCH 1 FLAGS\nC: A8 NOOP\nWAIT\nS: A7 OK\nS: A8 OK\nC: A9 SEARCH 1\nC: A10 EXPUNGE\nWAIT\nS: A9 OK\nS: A10 OK\n\
                   C: A11 UID SEARCH 1:3\nS: A11 OK";
-    session(script, |mut client| {
+    offering("", script, |mut client| {
         all(&mut client, &|batch| {
             batch.select("x");
             batch.fetch(1, "FLAGS");
@@ -119,7 +119,7 @@ fn sequence_numbers_wait_for_what_may_change_them() {
     // What the server must ask for goes alone.
     let script = "C: A1 NOOP\nWAIT\nS: A1 OK\nC: A2 SEARCH CHARSET UTF-8 SUBJECT {2}\nWAIT\nS: * 1 EXISTS\nS: +\nC- \\xc3\\xbc\\r\\n\nS: * SEARCH 3\nS: A2 OK\n\
                   C: A3 NOOP\nS: A3 OK";
-    session(script, |mut client| {
+    offering("", script, |mut client| {
         let mut batch = client.batch();
         batch.noop();
         let found = batch.search("SUBJECT \"ü\"");
@@ -128,7 +128,7 @@ fn sequence_numbers_wait_for_what_may_change_them() {
         assert_eq!(replies.take(found).unwrap(), [3]);
     });
     let refused = "C: A1 SEARCH CHARSET UTF-8 SUBJECT {2}\nWAIT\nS: A1 NO [BADCHARSET] no\nC: A2 NOOP\nS: A2 OK";
-    session(refused, |mut client| {
+    offering("", refused, |mut client| {
         let mut batch = client.batch();
         let found = batch.search("SUBJECT \"ü\"");
         batch.noop();

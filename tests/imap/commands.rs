@@ -308,7 +308,7 @@ fn any_other_command() {
 fn append_with_a_date() {
     let script = "C: A1 APPEND x (a) \"17-Jul-1996 02:44:25 -0700\" {1}\nWAIT\nS: +\nC: x\nS: A1 OK\n\
                   C: A2 APPEND x \" 1-Feb-2026 00:00:00 +0000\" {1}\nWAIT\nS: +\nC: x\nS: A2 OK";
-    session(script, |mut client| {
+    offering("", script, |mut client| {
         let date = |text: &str| AppendOptions::new().date(text.parse().unwrap());
         let both = date("17-Jul-1996 02:44:25 -0700").flags(&["a"]);
         client.append_with("x", &both, &mut &b"x"[..], 1).unwrap();

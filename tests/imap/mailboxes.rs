@@ -62,7 +62,7 @@ fn searches() {
     let script = "C: A1 SEARCH UNSEEN SUBJECT \"a b\"\nS: * SEARCH 9 2  84 \nS: * 4 EXISTS\nS: * SEARCH 4294967295 (MODSEQ 9)\n\
                   S: * SEARCH\nS: A1 OK\nC: A2 UID SEARCH ALL\nS: A2 OK\nC: A3 SEARCH X\nS: * SEARCH 1\nS: A3 BAD what?\n\
                   C: A4 SEARCH CHARSET UTF-8 OR FROM \"a\" SUBJECT {6}\nWAIT\nS: +\nC: \\xc3\\xbc \"b\\\\ SEEN\nS: * SEARCH 7\nS: A4 OK";
-    session(script, |mut client| {
+    offering("", script, |mut client| {
         assert_eq!(client.search("UNSEEN SUBJECT \"a b\"").unwrap(), [9, 2, 84, u32::MAX]);
         assert_eq!(client.events().collect::<Vec<_>>(), [Event::Exists(4)]);
         assert!(client.uid_search("ALL").unwrap().is_empty());
@@ -76,7 +76,7 @@ fn searches() {
 fn append_waits_for_the_servers_leave() {
     let script = "C: A1 APPEND \"a b\" (\\\\Seen x) {12}\nWAIT\nS: * 1 EXISTS\nS: + go\nC- Hello\\r\\n.\\r\\nx\\n\\r\\n\n\
                   S: A1 OK [APPENDUID 38505 3955] done\nC: A2 APPEND INBOX {0}\nWAIT\nS: +\nC: \nS: A2 OK";
-    session(script, |mut client| {
+    offering("", script, |mut client| {
         let uid = client.append("a b", &["\\Seen", "x"], b"Hello\r\n.\r\nx\n").unwrap().unwrap();
         assert_eq!((uid.validity, uid.uid), (38505, 3955));
         assert_eq!(client.append("INBOX", &[], b"").unwrap(), None);
@@ -87,7 +87,7 @@ fn append_waits_for_the_servers_leave() {
 fn append_refused_before_the_message_sends_none_of_it() {
     for refusal in ["NO [TRYCREATE] none", "BAD no"] {
         let script = format!("C: A1 APPEND x {{5}}\nS: A1 {refusal}\nC: A2 NOOP\nS: A2 OK");
-        session(&script, |mut client| {
+        offering("", &script, |mut client| {
             let mut source = &b"Hello"[..];
             let error = client.append_from("x", &[], &mut source, 5).unwrap_err();
             assert_eq!((rejected(&error).0, source.len()), ("APPEND", 5));
@@ -130,7 +130,7 @@ fn append_tells_whether_it_may_have_happened() {
         ("C: A1 APPEND x {5}\nWAIT\nS: +\nC: Hello\nSTALL", true),
         ("C: A1 APPEND x {5}\nWAIT\nS: +\nC: Hello\nS: A2 OK", true),
     ] {
-        session(script, |mut client| {
+        offering("", script, |mut client| {
             let error = client.append("x", &[], b"Hello").unwrap_err();
             assert_eq!(error.outcome_unknown(), unknown, "{script}: {error}");
             assert!(!client.is_open());
@@ -179,16 +179,16 @@ fn append_with_a_reader_that_fails_closes() {
             Err(std::io::Error::other("disk"))
         }
     }
-    session("C: A1 APPEND x {5}\nWAIT\nS: +", |mut client| {
+    offering("", "C: A1 APPEND x {5}\nWAIT\nS: +", |mut client| {
         let error = client.append_from("x", &[], &mut &b"Hell"[..], 5).unwrap_err();
         assert!(matches!(error, Error::Caller { .. }) && !client.is_open(), "{error:?}");
     });
-    session("C: A1 APPEND x {5}\nWAIT\nS: +", |mut client| {
+    offering("", "C: A1 APPEND x {5}\nWAIT\nS: +", |mut client| {
         let error = client.append_from("x", &[], &mut Fails, 5).unwrap_err();
         assert!(matches!(error, Error::Caller { .. }) && !client.is_open(), "{error:?}");
     });
     // Of a longer reader just the size is taken.
-    session("C: A1 APPEND x {5}\nWAIT\nS: +\nC: Hello\nS: A1 OK", |mut client| {
+    offering("", "C: A1 APPEND x {5}\nWAIT\nS: +\nC: Hello\nS: A1 OK", |mut client| {
         let mut source = &b"Hello world"[..];
         client.append_from("x", &[], &mut source, 5).unwrap();
         assert_eq!(source, b" world");

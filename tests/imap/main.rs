@@ -9,6 +9,7 @@ mod idle;
 mod idle_ends;
 mod injection;
 mod linear;
+mod literals;
 mod login;
 mod mailboxes;
 mod names;

@@ -65,26 +65,25 @@ impl Client<Imap> {
 /// and a string that the server must ask for. So does a mailbox's name with letters other than ASCII behind a log-in, after
 /// which servers may want it in UTF-8.
 ///
+/// **A refusal stops nothing**: what stands behind it is done all the same. So never put a deletion (`\\Deleted` by
+/// `STORE`, `EXPUNGE`, `CLOSE`) behind the `COPY` that it depends on: if that fails, the mail is lost; see
+/// [`uid_move`](crate::Client::uid_move). Nor UIDs that were kept from before behind a `SELECT` whose
+/// [`uid_validity`](Mailbox::uid_validity) nobody has seen: they may be other messages by now.
+///
 /// ```
-/// use mailconnect::imap::Store;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let script = mailconnect::testing::Script::parse(
 /// #     "S: * OK [CAPABILITY IMAP4rev1 UIDPLUS] ready\n\
 /// #      C: A1 CREATE Archive\n\
 /// #      C: A2 UID COPY 304:310 Archive\n\
-/// #      C: A3 UID STORE 304:310 +FLAGS.SILENT (\\\\Deleted)\n\
-/// #      C: A4 UID EXPUNGE 304:310\n\
-/// #      C: A5 STATUS Archive (MESSAGES)\n\
-/// #      C: A6 LOGOUT\n\
+/// #      C: A3 STATUS Archive (MESSAGES)\n\
+/// #      C: A4 LOGOUT\n\
 /// #      S: A1 NO [ALREADYEXISTS] there\n\
 /// #      S: A2 OK [COPYUID 38505 304,310 3956:3957] done\n\
-/// #      S: A3 OK done\n\
-/// #      S: * 2 EXPUNGE\n\
-/// #      S: A4 OK done\n\
 /// #      S: * STATUS Archive (MESSAGES 17)\n\
-/// #      S: A5 OK done\n\
+/// #      S: A3 OK done\n\
 /// #      S: * BYE\n\
-/// #      S: A6 OK bye",
+/// #      S: A4 OK bye",
 /// # )?;
 /// # let transport = script.play().0;
 /// # let connector = mailconnect::Connector::new();
@@ -94,15 +93,13 @@ impl Client<Imap> {
 /// let mut batch = imap.batch();
 /// let created = batch.create("Archive");
 /// let copied = batch.uid_copy("304:310", "Archive");
-/// batch.uid_store("304:310", &Store::add(&["\\Deleted"]).silent());
-/// batch.uid_expunge("304:310");
 /// let status = batch.status("Archive", "MESSAGES");
 /// batch.logout();
 /// let mut replies = batch.run()?;
 /// assert!(replies.take(created).is_err()); // it was there; that stops nothing
 /// assert_eq!(replies.take(copied)?.expect("UIDPLUS").destination_of(310), Some(3957));
 /// assert_eq!(replies.take(status)?.messages, Some(17));
-/// replies.done()?; // the others have succeeded
+/// replies.done()?; // the goodbye has succeeded too
 /// # Ok(())
 /// # }
 /// ```

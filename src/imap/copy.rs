@@ -71,7 +71,8 @@ impl Client<Imap> {
     }
 
     /// Moves messages (the command MOVE; RFC 9051, 6.4.8), by sequence number, to another mailbox, named in UTF-8. Their
-    /// going is told as [`Event::Expunge`](super::Event::Expunge). It never falls back to copying and deleting.
+    /// going is told as [`Event::Expunge`](super::Event::Expunge). It never falls back to copying and deleting;
+    /// [`uid_move`](Self::uid_move) shows how to.
     ///
     /// ```
     /// use mailconnect::imap::Event;
@@ -123,6 +124,33 @@ impl Client<Imap> {
     /// # let imap = mailconnect::imap::Imap::new();
     /// # let mut imap = connector.over(imap, transport, "localhost", plain)?;
     /// imap.uid_move(304..=310, "Archive")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Where MOVE is missing, it takes three steps, each only if the one before has succeeded (so no [`Batch`](super::Batch)):
+    ///
+    /// ```
+    /// use mailconnect::imap::Store;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let script = mailconnect::testing::Script::parse(
+    /// #     "S: * OK [CAPABILITY IMAP4rev1 UIDPLUS] ready\n\
+    /// #      C: A1 UID COPY 304:310 Archive\n\
+    /// #      S: A1 OK done\n\
+    /// #      C: A2 UID STORE 304:310 +FLAGS.SILENT (\\\\Deleted)\n\
+    /// #      S: A2 OK done\n\
+    /// #      C: A3 UID EXPUNGE 304:310\n\
+    /// #      S: * 2 EXPUNGE\n\
+    /// #      S: A3 OK done",
+    /// # )?;
+    /// # let transport = script.play().0;
+    /// # let connector = mailconnect::Connector::new();
+    /// # let plain = mailconnect::Security::Plain;
+    /// # let imap = mailconnect::imap::Imap::new();
+    /// # let mut imap = connector.over(imap, transport, "localhost", plain)?;
+    /// imap.uid_copy(304..=310, "Archive")?; // OVERQUOTA? Then nothing is deleted.
+    /// imap.uid_store(304..=310, &Store::add(&["\\Deleted"]).silent())?;
+    /// imap.uid_expunge(304..=310)?; // only these: `expunge` takes what others have marked too
     /// # Ok(())
     /// # }
     /// ```

@@ -66,6 +66,11 @@ impl<'a> Untagged<'a> {
         Some(Status::new(condition, self.rest))
     }
 
+    /// `* OK [CLOSED]` (RFC 7162, 3.2.11): all so far was said of the mailbox that was open before.
+    pub(super) fn is_closed(&self) -> bool {
+        self.status().and_then(|status| status.code).is_some_and(|code| code.is("CLOSED"))
+    }
+
     /// The response code of a status response, or one that stands alone on its line (Exchange, MailKit #115).
     pub(super) fn code(&self) -> Option<Code<'a>> {
         let alone = || self.whole.starts_with(b"[").then(|| Status::new(Condition::Ok, self.whole));

@@ -60,7 +60,8 @@ impl Client<Imap> {
 
     /// What the server has said without being asked since the last call: new messages, expunged ones, changed flags,
     /// alerts, a goodbye. It asks nothing and does not wait; a closed client can be asked too. What was said before an
-    /// upgrade is gone. It keeps `limits.event_queue` of them; [`Imap::on_event`] tells the same at once, and all.
+    /// upgrade is gone, and so is what was said of a mailbox once another is opened, or it is closed: read it before. It
+    /// keeps `limits.event_queue` of them; [`Imap::on_event`] tells the same at once, and all.
     ///
     /// ```
     /// use mailconnect::imap::Event;
@@ -90,7 +91,8 @@ impl Client<Imap> {
 
     // ---- The selected mailbox ----
 
-    /// Opens a mailbox, named in UTF-8, to read and change it (RFC 9051, 6.3.2).
+    /// Opens a mailbox, named in UTF-8, to read and change it (RFC 9051, 6.3.2). The one that was open is closed by that,
+    /// and [`events`](Self::events) that were told of it are dropped.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::SequenceSet;
 use super::codec::{Condition, Status, Untagged, word};
+use super::exchange::Completion;
 use super::items::flags_of;
 use super::mailbox::flags;
-use crate::Limits;
+use crate::{Error, Limits, Result};
 
 /// Something that the server said without being asked. Text is shown without control characters.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,6 +70,12 @@ impl Event {
         }
     }
 
+    /// True if it is about the selected mailbox.
+    fn is_of_a_mailbox(&self) -> bool {
+        use Event::{Exists, Expunge, Flags, MailboxFlags, Recent, Vanished};
+        matches!(self, Exists(_) | Recent(_) | Expunge(_) | Flags { .. } | Vanished(_) | MailboxFlags(_))
+    }
+
     /// What it takes in memory, roughly.
     fn size(&self) -> usize {
         let lists = |flags: &[String]| flags.iter().map(|flag| flag.len() + size_of::<String>()).sum();
@@ -117,7 +124,7 @@ fn vanished(rest: &[u8]) -> Option<SequenceSet> {
 #[non_exhaustive]
 pub struct Events {
     /// Some are missing: there were more than `limits.event_queue`, or a FETCH was not read to its end. What is known of
-    /// the selected mailbox must be asked again.
+    /// the selected mailbox must be asked again. To open another one clears it.
     pub incomplete: bool,
     queue: VecDeque<Event>,
     size: usize,
@@ -133,6 +140,16 @@ impl Events {
             self.size = size;
             self.queue.push_back(event);
         }
+    }
+
+    /// Drops what is about a mailbox, of the first so many.
+    fn forget_mailbox(&mut self, old: usize) {
+        let mut place = 0;
+        self.queue.retain(|event| {
+            place += 1;
+            place > old || !event.is_of_a_mailbox()
+        });
+        self.size = self.queue.iter().map(Event::size).fold(0, usize::saturating_add);
     }
 
     /// How many there are left.
@@ -152,15 +169,23 @@ impl Events {
 pub(super) struct News {
     queue: Cell<Events>,
     listener: Option<Listener>,
+    opening: Option<Before>,
     /// Nothing is believed that is said before the upgrade, so nobody is told of it.
     deaf: bool,
+}
+
+/// What was there when the mailbox that is being opened last told of itself.
+#[derive(Clone, Copy)]
+struct Before {
+    events: usize,
+    incomplete: bool,
 }
 
 pub(super) type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 impl News {
     pub(super) fn new(listener: Option<Listener>) -> Self {
-        Self { queue: Cell::default(), listener, deaf: false }
+        Self { queue: Cell::default(), listener, opening: None, deaf: false }
     }
 
     pub(super) fn listener(&self) -> Option<Listener> {
@@ -185,6 +210,34 @@ impl News {
     /// Some were not read.
     pub(super) fn are_incomplete(&mut self) {
         self.queue.get_mut().incomplete = true;
+    }
+
+    /// The mailbox that is being opened tells of itself: what is there is about the one before, or is in that already.
+    pub(super) fn opening(&mut self) {
+        let queue = self.queue.get_mut();
+        let before = self.opening.is_some_and(|before| before.incomplete);
+        let incomplete = std::mem::take(&mut queue.incomplete) || before;
+        self.opening = Some(Before { events: queue.len(), incomplete });
+    }
+
+    /// SELECT, EXAMINE, CLOSE or UNSELECT was answered.
+    pub(super) fn left(&mut self, answer: &Result<Completion>) {
+        let queue = self.queue.get_mut();
+        let before = self.opening.take();
+        match answer {
+            Ok(_) => {
+                queue.incomplete &= before.is_some();
+                queue.forget_mailbox(before.map_or(usize::MAX, |before| before.events));
+            }
+            // RFC 9051, 6.3.2: then none is open. A CLOSE that is refused has done nothing.
+            Err(Error::Rejected(refusal))
+                if &*refusal.status == "NO" && !matches!(&*refusal.command, "CLOSE" | "UNSELECT") =>
+            {
+                queue.incomplete = false;
+                queue.forget_mailbox(usize::MAX);
+            }
+            Err(_) => queue.incomplete |= before.is_some_and(|before| before.incomplete),
+        }
     }
 
     pub(super) fn take(&self) -> Events {

@@ -261,8 +261,12 @@ impl Imap {
         let limits = wire.limits().clone();
         self.send(wire, &line)?;
         collect.sent_as(self.tag, self.names);
-        let done = self.finish(wire, line.command, |data| collect.take(data, &limits))?;
-        Ok(collect.done(&done))
+        self.leaving_mailbox = line.leaves_mailbox();
+        let done = self.finish(wire, line.command, |data| collect.take(data, &limits));
+        if std::mem::take(&mut self.leaving_mailbox) {
+            self.news.left(&done);
+        }
+        Ok(collect.done(&done?))
     }
 
     /// Sends a command and reads its answer. `take` is shown all data, and says what of it belongs to the command; the
@@ -293,7 +297,11 @@ impl Imap {
                 Step::Continue => return Err(wire.malformed("a continuation that nothing has asked for")),
                 Step::Data => {
                     let Response::Untagged(data) = Response::parse(wire.frame()) else { continue };
+                    let closed = data.is_closed();
                     let taken = take(&data).map_err(|flaw| wire.flaw(flaw))?;
+                    if self.leaving_mailbox && (taken || closed) {
+                        self.news.opening();
+                    }
                     if !taken {
                         self.keep(wire);
                     }

@@ -29,8 +29,8 @@ const RENEWAL: Duration = Duration::from_secs(28 * 60);
 
 impl Client<Imap> {
     /// Listens for news of the selected mailbox for so long, counted from now: a cursor over events. Events that were not
-    /// read yet come first. It takes less than five wake-ups a second. Over a transport that has no deadlines, only what the
-    /// server says can end it.
+    /// read yet come first, but none of a mailbox that was open before. It takes less than five wake-ups a second. Over a
+    /// transport that has no deadlines, only what the server says can end it.
     ///
     /// ```
     /// use mailconnect::imap::Event;

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use zeroize::Zeroizing;
 
 use super::SequenceSet;
+use super::codec::word;
 use super::framer::marker;
 use super::names::{MailboxName, Names};
 use super::strings::unescape;
@@ -98,6 +99,15 @@ impl<'a> Line<'a> {
     /// The server may be at it for minutes, however little it says.
     pub(super) fn takes_long(&self) -> bool {
         TAKE_LONG.contains(&self.command.strip_prefix("UID ").unwrap_or(self.command))
+    }
+
+    /// True if another mailbox is selected by it, or none.
+    pub(super) fn leaves_mailbox(&self) -> bool {
+        let name = match self.pieces.first() {
+            Some(Piece::Text(_, text)) if self.command == CALLERS => word(text).0,
+            _ => self.command.as_bytes(),
+        };
+        ["SELECT", "EXAMINE", "CLOSE", "UNSELECT"].iter().any(|leaves| name.eq_ignore_ascii_case(leaves.as_bytes()))
     }
 
     /// How many bytes it has, roughly.

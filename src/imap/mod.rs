@@ -146,6 +146,8 @@ pub struct Imap {
     rest: bool,
     /// The command under way asks for bodies of messages.
     bodies_asked: bool,
+    /// It selects another mailbox, or none.
+    leaving_mailbox: bool,
     heard: Heard,
 }
 

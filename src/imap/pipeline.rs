@@ -219,6 +219,9 @@ impl Imap {
             return Err(wire.malformed("a second reply with the same tag"));
         };
         let done = self.completion(wire)?.accept(queued.line.command);
+        if queued.line.leaves_mailbox() {
+            self.news.left(&done);
+        }
         queued.answer(done);
         // Each command has its time.
         let next = round.iter().find(|queued| queued.reply.is_none());
@@ -241,6 +244,12 @@ impl Imap {
                     _ => false,
                 },
             };
+            let leaves = queued.line.leaves_mailbox();
+            let closed =
+                leaves && matches!(Response::parse(wire.frame()), Response::Untagged(data) if data.is_closed());
+            if leaves && taken || closed {
+                self.news.opening();
+            }
             if taken {
                 return Ok(());
             }

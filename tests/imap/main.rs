@@ -8,6 +8,7 @@ mod hostile;
 mod idle;
 mod idle_ends;
 mod injection;
+mod left;
 mod linear;
 mod literals;
 mod login;

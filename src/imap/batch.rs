@@ -35,10 +35,11 @@ impl Client<Imap> {
     /// # let server = Server::imap().mode(Mode::Plain).message(b"Subject: Hello\r\n\r\nHi.\r\n").start()?;
     /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
     /// let mut batch = imap.batch();
-    /// batch.login("user", "password");
+    /// let login = batch.login("user", "password");
     /// let inbox = batch.select("INBOX");
     /// let flags = batch.uid_fetch("1:*", "(FLAGS)");
     /// let mut replies = batch.run()?; // one wait for all three
+    /// replies.take(login)?; // a refusal of it is no error of `run`
     /// assert_eq!(replies.take(inbox)?.exists, 1);
     /// for message in replies.take(flags)? {
     ///     println!("{:?} {:?}", message.uid(), message.flags());
@@ -138,7 +139,8 @@ impl Replies {
     /// The answer to the command that gave this token.
     ///
     /// # Errors
-    /// [`Error::Rejected`] if the server refused it; [`Error::WrongState`] if the token is of another batch.
+    /// [`Error::Rejected`] if the server refused it: with what was said of the log-in, if that is in the batch and was refused
+    /// too; [`Error::WrongState`] if the token is of another batch.
     pub fn take<T: 'static>(&mut self, token: Token<T>) -> Result<T> {
         const FOREIGN: Error = Error::WrongState("take: the token is of another batch");
         if token.batch != self.batch {
@@ -397,13 +399,28 @@ impl Batch<'_> {
         if let Some(error) = error {
             return Err(error);
         }
+        let logs_in = login.is_some();
         match login {
             None => client.exchange(|imap, wire| imap.run_batch(wire, &mut queue))?,
             Some(password) => client.log_in_by(password.as_bytes(), |imap, wire| {
                 imap.run_log_in(wire, &mut queue).map(|logged_in| ((), logged_in))
             })?,
         }
-        Ok(Replies { batch: id, replies: queue.into_iter().filter_map(Queued::into_reply).collect() })
+        let mut replies: Vec<_> = queue.into_iter().filter_map(Queued::into_reply).collect();
+        if logs_in {
+            blame_log_in(&mut replies);
+        }
+        Ok(Replies { batch: id, replies })
+    }
+}
+
+/// What is refused behind a log-in that was refused is refused for that.
+fn blame_log_in(replies: &mut [Option<Reply>]) {
+    let Some((Some(Err(Error::Rejected(refusal))), later)) = replies.split_first_mut() else { return };
+    for reply in later {
+        if let Some(Err(error @ Error::Rejected(_))) = reply {
+            *error = Error::Rejected(refusal.clone());
+        }
     }
 }
 

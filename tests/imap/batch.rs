@@ -252,6 +252,26 @@ fn id_goes_with_the_log_in() {
     }
 }
 
+/// What was refused only since nobody was logged in says so.
+#[test]
+fn a_refused_log_in_is_what_later_tokens_tell() {
+    let script = "C: A1 LOGIN \"u\" \"wrong\"\nC: A2 SELECT x\nC: A3 NOOP\nC: A4 UID SEARCH ALL\n\
+                  S: A1 NO [AUTHENTICATIONFAILED] no\nS: A2 BAD log in first\nS: A3 OK\nS: A4 BAD log in first";
+    let of_login = ("LOGIN", "NO", Some("AUTHENTICATIONFAILED"));
+    offering("", script, |mut client| {
+        let mut batch = client.batch();
+        let login = batch.login("u", "wrong");
+        let (mailbox, noop) = (batch.select("x"), batch.noop());
+        batch.uid_search("ALL");
+        let mut replies = batch.run().unwrap();
+        assert_eq!(rejected(&replies.take(mailbox).unwrap_err()), of_login);
+        replies.take(noop).unwrap();
+        assert_eq!(rejected(&replies.take(login).unwrap_err()), of_login);
+        assert_eq!(rejected(&replies.done().unwrap_err()), of_login);
+        assert!(!client.is_authenticated());
+    });
+}
+
 #[test]
 fn a_token_is_good_for_its_own_batch() {
     session("C: A1 NOOP\nS: A1 OK\nC: A2 NOOP\nC: A3 NOOP\nS: A2 OK\nS: A3 NO", |mut client| {

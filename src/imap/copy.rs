@@ -40,7 +40,7 @@ impl Client<Imap> {
         self.exchange(|imap, wire| imap.perform(wire, copying("COPY", &set, mailbox)?))
     }
 
-    /// As [`copy`](Self::copy), by UID.
+    /// As [`copy`](Self::copy), by UID. What is too long for a line goes out in [`chunks`](SequenceSet::chunks).
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -108,7 +108,7 @@ impl Client<Imap> {
         self.exchange(|imap, wire| imap.perform(wire, copying("MOVE", &set, mailbox)?))
     }
 
-    /// As [`move_to`](Self::move_to), by UID.
+    /// As [`move_to`](Self::move_to), by UID. What is too long for a line goes out in [`chunks`](SequenceSet::chunks).
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -189,7 +189,8 @@ impl Client<Imap> {
         self.exchange(|imap, wire| imap.perform(wire, (Line::changing("EXPUNGE"), Gone(Vec::new()))))
     }
 
-    /// As [`expunge`](Self::expunge), of these UIDs only (UIDPLUS, RFC 4315).
+    /// As [`expunge`](Self::expunge), of these UIDs only (UIDPLUS, RFC 4315). What is too long for a line goes out in
+    /// [`chunks`](SequenceSet::chunks).
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

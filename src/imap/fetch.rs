@@ -49,7 +49,15 @@ impl Client<Imap> {
         self.start_fetch("FETCH", &set, items)
     }
 
-    /// As [`fetch`](Self::fetch), by UID. Each message then has an [`Item::Uid`], asked for or not.
+    /// As [`fetch`](Self::fetch), by UID. Each message then has an [`Item::Uid`], asked for or not. What is too long for a
+    /// line goes out in [`chunks`](SequenceSet::chunks).
+    ///
+    /// **`n:*` always names the last message**, even if its UID is lower than n (RFC 9051, 9): who asks for `4392:*` when
+    /// nothing is new is told of 4391, and has to pass over it. [The module](super) shows how to go on where one was.
+    ///
+    /// Behind the items, in the same argument, may stand what CONDSTORE adds (RFC 7162, 3.1.4): `(FLAGS) (CHANGEDSINCE 12345)`
+    /// gives only what was changed after that [`highest_mod_seq`](super::Mailbox::highest_mod_seq), each with its
+    /// [`Item::ModSeq`]. The server must offer it: see [`capabilities`](Self::capabilities).
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -69,6 +69,46 @@ impl SequenceSet {
         self.ranges().map(size).sum()
     }
 
+    /// It in parts that are at most so many bytes long when they are written, in the same order. Ranges stay whole: one that
+    /// is longer by itself (at most 21 bytes) is a part of its own.
+    ///
+    /// A server need not take a line of more than 8000 bytes (RFC 2683, 3.2.1.5), and scattered UIDs make long ones. The rest
+    /// of the command must fit too. Use it with UIDs: sequence numbers shift when messages go between two parts.
+    ///
+    /// ```
+    /// use mailconnect::imap::SequenceSet;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use mailconnect::testing::{Mode, Server};
+    /// # let server = Server::imap().mode(Mode::Plain).message(b"Subject: Hello\r\n\r\nHi.\r\n").start()?;
+    /// # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+    /// # imap.login("user", "password")?;
+    /// # imap.select("INBOX")?;
+    /// # let uids: Vec<u32> = (1..9_999).step_by(2).collect();
+    /// let set = SequenceSet::try_from(&uids)?;
+    /// for part in set.chunks(7_500) {
+    ///     for message in imap.uid_fetch(part, "(FLAGS)")?.collect()? {
+    ///         println!("{:?} {:?}", message.uid(), message.flags());
+    ///     }
+    /// }
+    /// # assert_eq!(set.chunks(7_500).count(), 4);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn chunks(&self, max_bytes: usize) -> impl Iterator<Item = SequenceSet> {
+        let mut rest = &self.ranges[..];
+        std::iter::from_fn(move || {
+            let mut bytes = 0;
+            let fitting = rest.iter().take_while(|&&range| {
+                // With the comma before it.
+                bytes += usize::from(bytes > 0) + written(range);
+                bytes <= max_bytes
+            });
+            let (part, after) = rest.split_at_checked(fitting.count().max(1))?;
+            rest = after;
+            Some(Self { ranges: part.to_vec() })
+        })
+    }
+
     /// A set in a server's words, in its order; none if it is not one.
     pub(super) fn as_sent(text: &[u8]) -> Option<Self> {
         ranges(std::str::from_utf8(text).ok()?).ok().map(|ranges| Self { ranges })
@@ -92,6 +132,12 @@ impl SequenceSet {
 /// How many numbers a range has, if no end of it is `*`.
 fn size(range: (Option<u32>, Option<u32>)) -> Option<u64> {
     Some(u64::from(range.1?) - u64::from(range.0?) + 1)
+}
+
+/// How many bytes a range takes on the wire.
+fn written((low, high): Ends) -> usize {
+    let end = |end: Option<NonZeroU32>| end.map_or(1, |number| number.ilog10() as usize + 1);
+    if low == high { end(low) } else { end(low) + 1 + end(high) }
 }
 
 fn in_order(a: Option<NonZeroU32>, b: Option<NonZeroU32>) -> Ends {

@@ -35,7 +35,7 @@ impl Client<Imap> {
         self.exchange(|imap, wire| imap.perform(wire, storing("STORE", &set, store)?))
     }
 
-    /// As [`store`](Self::store), by UID.
+    /// As [`store`](Self::store), by UID. What is too long for a line goes out in [`chunks`](SequenceSet::chunks).
     ///
     /// ```
     /// use mailconnect::imap::Store;

@@ -88,6 +88,32 @@ fn rule_12_ranges_stay_ranges() {
     assert_eq!((last.contains(1), last.len()), (false, None));
 }
 
+#[test]
+fn parts_are_as_long_as_they_may_be() {
+    let parts = |text: &str, max| {
+        let set = SequenceSet::as_sent(text.as_bytes()).unwrap();
+        let parts: Vec<_> = set.chunks(max).map(|part| part.to_string()).collect();
+        assert_eq!(parts.join(","), text);
+        parts
+    };
+    assert_eq!(parts("1:3,5,7:*", 5), ["1:3,5", "7:*"]);
+    assert_eq!(parts("1:3,5,7:*", 8), ["1:3,5", "7:*"]);
+    assert_eq!(parts("1:3,5,7:*", 9), ["1:3,5,7:*"]);
+    assert_eq!(parts("9,10,99,100,*", 4), ["9,10", "99", "100", "*"]);
+    // The order is the server's; no range is split, however long.
+    assert_eq!(parts("1234567890:4294967295,7,3", 3), ["1234567890:4294967295", "7,3"]);
+    assert_eq!(parts("10,2,300", 0), ["10", "2", "300"]);
+    assert_eq!(parts("1:4294967295", 8_000), ["1:4294967295"]);
+
+    let odd: Vec<u32> = (0..100_000).map(|n| n * 37 + 1).collect();
+    let set = SequenceSet::try_from(&odd).unwrap();
+    let lengths: Vec<_> = set.chunks(8_000).map(|part| part.to_string().len()).collect();
+    assert!(lengths.iter().all(|&length| length <= 8_000), "{lengths:?}");
+    // None could have had one more.
+    assert!(lengths.iter().rev().skip(1).all(|&length| length > 8_000 - 8), "{lengths:?}");
+    assert_eq!(set.chunks(8_000).map(|part| part.len().unwrap()).sum::<u64>(), 100_000);
+}
+
 /// As the ranges expanded would have it, whatever their order, and whether they overlap or not.
 #[test]
 fn rule_12_two_sets_stand_side_by_side_as_ranges() {

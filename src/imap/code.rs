@@ -12,7 +12,8 @@ use crate::Limits;
 
 /// What stands in the brackets of a status response, after OK, NO, BAD or BYE.
 ///
-/// That of a refusal is the text [`Rejection::code`](crate::Rejection::code):
+/// That of a refusal is the text [`Rejection::code`](crate::Rejection::code), that of an event
+/// [`Event::code`](super::Event::code):
 ///
 /// ```
 /// use mailconnect::imap::ResponseCode;

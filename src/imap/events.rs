@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use super::SequenceSet;
-use super::codec::{Condition, Status, Untagged, word};
+use super::codec::{Condition, Response, Status, Untagged, word};
 use super::exchange::Completion;
 use super::items::flags_of;
 use super::mailbox::flags;
+use super::{ResponseCode, SequenceSet};
 use crate::{Error, Limits, Result};
 
 /// Something that the server said without being asked. Text is shown without control characters.
@@ -40,11 +40,54 @@ pub enum Event {
     Alert(String),
     /// The server closes the connection, for the reason that it gives.
     Bye(String),
-    /// Anything else, as it was sent, without its line end.
+    /// Anything else, as it was sent, without its line end; [`code`](Self::code) reads its response code.
     Other(Vec<u8>),
 }
 
 impl Event {
+    /// The response code of what is kept as it was sent (`* NO [WEBALERT ..]`, `* OK [UIDVALIDITY 9]`, a tagged
+    /// `OK [REFERRAL ..]`), and that of an alert. None for what has none; that of a goodbye is in the
+    /// [`Rejection`](crate::Rejection) with which the session ends.
+    ///
+    /// ```
+    /// use mailconnect::imap::ResponseCode;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let script = mailconnect::testing::Script::parse(
+    /// #     "S: * OK ready\n\
+    /// #      C: A1 NOOP\n\
+    /// #      S: * NO [WEBALERT https://example.com/blocked] Please log in via your web browser\n\
+    /// #      S: A1 OK done",
+    /// # )?;
+    /// # let transport = script.play().0;
+    /// # let connector = mailconnect::Connector::new();
+    /// # let plain = mailconnect::Security::Plain;
+    /// # let imap = mailconnect::imap::Imap::new();
+    /// # let mut imap = connector.over(imap, transport, "localhost", plain)?;
+    /// # imap.noop()?;
+    /// # let mut pages = Vec::new();
+    /// for event in imap.events() {
+    ///     if let Some(ResponseCode::WebAlert(page)) = event.code() {
+    ///         println!("the user must visit {page}");
+    /// #       pages.push(page);
+    ///     }
+    /// }
+    /// # assert_eq!(pages, ["https://example.com/blocked"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn code(&self) -> Option<ResponseCode> {
+        let code = match self {
+            Self::Alert(_) => return Some(ResponseCode::Alert),
+            Self::Other(raw) => match Response::parse(raw) {
+                Response::Untagged(data) => data.code(),
+                Response::Tagged(status) => status?.code,
+                Response::Continue(_) | Response::Blank => None,
+            },
+            _ => None,
+        };
+        code.map(|code| ResponseCode::new(&code))
+    }
+
     pub(super) fn alert(status: &Status<'_>) -> Self {
         Self::Alert(shown(status.text))
     }

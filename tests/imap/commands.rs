@@ -350,6 +350,22 @@ fn referrals_are_data() {
     });
 }
 
+#[test]
+fn events_have_typed_codes() {
+    let script = "C: A1 NOOP\nS: * NO [WEBALERT https://x/] y\nS: * OK [uidvalidity 9] x\nS: * OK [X-ODD 5] x\nS: * OK [ALERT] noon\n\
+                  S: * OK no code\nS: * 3 EXISTS\nS: * LIST () NIL [x]\nS: [CLOSED]\nS: A1 OK [REFERRAL imap://x/] y";
+    session(script, |mut client| {
+        client.noop().unwrap();
+        let codes = client.events().map(|event| event.code()).collect::<Vec<_>>();
+        let odd = ResponseCode::Other { name: "X-ODD".to_owned(), value: b"5".to_vec() };
+        let page = ResponseCode::WebAlert("https://x/".to_owned());
+        let (first, referral) = (Some(page), Some(ResponseCode::Referral("imap://x/".to_owned())));
+        let (number, alert) = (Some(ResponseCode::UidValidity(9)), Some(ResponseCode::Alert));
+        let alone = Some(ResponseCode::Closed); // as Exchange has it
+        assert_eq!(codes, [first, number, Some(odd), alert, None, None, None, alone, referral]);
+    });
+}
+
 /// Two numbers for one thing: the queue is bounded, and whoever listens is told of all.
 #[test]
 fn a_listener_hears_every_event_at_once() {

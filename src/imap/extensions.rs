@@ -78,7 +78,8 @@ impl Client<Imap> {
     }
 
     /// Sends a command that has no verb, as it is, and returns all that comes before its OK, as it is: but for sections of
-    /// messages, which [`fetch`](Self::fetch) gives, and for capabilities and alerts, which are where they always are.
+    /// messages, which [`fetch`](Self::fetch) gives, and for capabilities and alerts, which are where they always are. A name
+    /// of a mailbox goes in by [`MailboxName::to_utf7`](super::MailboxName::to_utf7).
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

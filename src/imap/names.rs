@@ -41,6 +41,38 @@ impl<'a> MailboxName<'a> {
         Self(Form::Raw(bytes))
     }
 
+    /// The name in modified UTF-7 (RFC 3501, 5.1.3), for [`command`](crate::Client::command), which encodes nothing; the verbs
+    /// do this by themselves. Gmail wants its labels so too. Put quotes around it, and a backslash before each `"` and `\`
+    /// in it. A server with `UTF8=ACCEPT` or `IMAP4rev2` enabled takes names in UTF-8 instead.
+    ///
+    /// What a server has sent stays as it is; `command` refuses it if it is not ASCII.
+    ///
+    /// ```
+    /// use mailconnect::imap::MailboxName;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let script = mailconnect::testing::Script::parse(
+    /// #     "S: * OK [CAPABILITY IMAP4rev1 X-GM-EXT-1] ready\n\
+    /// #      C: A1 UID STORE 5 +X-GM-LABELS (\"Entw&APw-rfe\")\n\
+    /// #      S: A1 OK done",
+    /// # )?;
+    /// # let transport = script.play().0;
+    /// # let connector = mailconnect::Connector::new();
+    /// # let plain = mailconnect::Security::Plain;
+    /// # let imap = mailconnect::imap::Imap::new();
+    /// # let mut imap = connector.over(imap, transport, "localhost", plain)?;
+    /// let label = MailboxName::from("Entwürfe").to_utf7();
+    /// assert_eq!(label, "Entw&APw-rfe");
+    /// imap.command(&format!("UID STORE 5 +X-GM-LABELS (\"{label}\")"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn to_utf7(self) -> Cow<'a, str> {
+        match self.0 {
+            Form::Text(text) => encode(text),
+            Form::Raw(bytes) => String::from_utf8_lossy(bytes),
+        }
+    }
+
     /// What stands otherwise in modified UTF-7 than in UTF-8.
     pub(super) fn ambiguous(&self) -> Option<&'a str> {
         match self.0 {
@@ -191,6 +223,8 @@ mod tests {
             ("日-本", "&ZeU--&Zyw-"),
         ] {
             assert_eq!(Names::Utf7.encode(name), wire);
+            assert_eq!(MailboxName::from(name).to_utf7(), wire);
+            assert_eq!(MailboxName::raw(wire.as_bytes()).to_utf7(), wire, "nothing is encoded twice");
             assert_eq!(MailboxName::from(name).ambiguous(), (name != wire).then_some(name));
             assert_eq!(Names::Utf7.decode(wire.as_bytes()).as_deref(), Some(name));
             assert_eq!(Names::Utf8.encode(name), name);

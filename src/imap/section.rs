@@ -137,7 +137,8 @@ impl fmt::Debug for Flags<'_> {
     }
 }
 
-/// Gmail's labels of a message.
+/// Gmail's labels of a message. [`command`](crate::Client::command) changes them (`UID STORE 5 +X-GM-LABELS (..)`), with
+/// names by [`MailboxName::to_utf7`](super::MailboxName::to_utf7).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Labels<'a>(&'a [u8]);
 

@@ -2,7 +2,7 @@
 
 use mailconnect::imap::{ListQuery, MailboxName};
 use mailconnect::testing::Script;
-use mailconnect::{Connector, ImapClient};
+use mailconnect::{Connector, Error, ImapClient};
 
 use crate::{offering, session, session_of};
 
@@ -138,5 +138,19 @@ fn a_status_that_was_not_told_names_the_mailbox_that_was_asked_for() {
         assert_eq!((status.mailbox.as_str(), status.raw.as_slice()), ("ü", &b"&APw-"[..]));
         let status = client.status(MailboxName::raw(b"&AGE-"), "MESSAGES").unwrap();
         assert_eq!((status.mailbox.as_str(), status.raw.as_slice()), ("&AGE-", &b"&AGE-"[..]));
+    });
+}
+
+/// `command` encodes nothing, and takes what is encoded.
+#[test]
+fn names_for_commands_without_a_verb() {
+    let script = "C: A1 GETQUOTAROOT \"Entw&APw-rfe &- so\"\nS: A1 OK\nC: A2 SETACL &AAo- joe lr\nS: A2 OK";
+    session(script, |mut client| {
+        let name = MailboxName::from("Entwürfe & so").to_utf7();
+        client.command(&format!("GETQUOTAROOT \"{name}\"")).unwrap();
+        // A line end too is nothing but letters then.
+        client.command(&format!("SETACL {} joe lr", MailboxName::from("\n").to_utf7())).unwrap();
+        let odd = MailboxName::raw(b"Entw\xfcrfe").to_utf7();
+        assert!(matches!(client.command(&format!("GETQUOTAROOT {odd}")), Err(Error::InvalidArgument(_))));
     });
 }

@@ -29,8 +29,9 @@
 //! - `start_tls` succeeds, or it fails and the connection is closed. What the server said before is forgotten.
 //! - No password, and nothing computed from one, goes over an unencrypted link, but to this machine.
 //! - Every call has a deadline ([`Timeouts`]) that a slow server cannot stretch; every answer has a limit ([`Limits`]).
-//! - A refusal (`550`, `NO`, `-ERR`) is [`Error::Rejected`] and leaves the client usable; after anything else it is
-//!   closed, so that no half-read answer is taken for the next one.
+//! - A refusal (`550`, `NO`, `-ERR`) is [`Error::Rejected`] and leaves the client usable, and so does what was refused before
+//!   a byte was sent ([`Error::InvalidArgument`], [`Error::WrongState`], [`Error::Unsupported`], ..). After what may have left
+//!   half an answer unread it is closed, so that none is taken for the next one. [`Client::is_open`] tells which it was.
 //! - No argument can become a command: CR, LF and NUL are refused before a byte is sent.
 //! - No secret is in `Debug`, errors, logs or transcripts, not even if the server repeats it.
 //!

@@ -32,6 +32,9 @@ impl Client<Imap> {
     /// read yet come first, but none of a mailbox that was open before. It takes less than five wake-ups a second. Over a
     /// transport that has no deadlines, only what the server says can end it.
     ///
+    /// A server that is gone without a word is noticed only when the IDLE is ended or [renewed](Idle::renew_every), unless
+    /// [`Connector::keepalive`](crate::Connector::keepalive) has TCP ask for it.
+    ///
     /// ```
     /// use mailconnect::imap::Event;
     /// use std::time::Duration;
@@ -62,6 +65,10 @@ impl Client<Imap> {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// A notifier is a loop: fetch what is new (see [the module](super)), IDLE until an event comes, end it, and again. What
+    /// comes between is told by the next IDLE at once. The example `imap_idle` does so, and connects anew where a failure
+    /// [may pass](crate::Error::is_transient).
     ///
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) if the server does not offer it;

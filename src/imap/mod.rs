@@ -27,6 +27,32 @@
 //! # }
 //! ```
 //!
+//! Where a session has ended, the next can go on: UIDs only grow, and stay what they are while UIDVALIDITY does.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use mailconnect::testing::{Mode, Server};
+//! # let server = Server::imap().mode(Mode::Plain).message(b"Subject: Hello\r\n\r\nHi.\r\n").start()?;
+//! # let mut imap = mailconnect::ImapClient::connect(server.endpoint())?;
+//! # imap.login("user", "password")?;
+//! let (mut validity, mut last) = (Some(38505), 4391_u32); // as the last session has left them
+//! let mailbox = imap.select("INBOX")?;
+//! if mailbox.uid_validity != validity {
+//!     (validity, last) = (mailbox.uid_validity, 0); // all that was kept is of no use
+//! }
+//! for message in imap.uid_fetch(last.saturating_add(1).., "(FLAGS)")?.collect()? {
+//!     // Where nothing is new the server tells of the last message all the same.
+//!     if let Some(uid) = message.uid().filter(|&uid| uid > last) {
+//!         println!("new: {uid}");
+//!         last = uid;
+//!     }
+//! }
+//! // Keep `validity` and `last`.
+//! # assert_eq!((validity.is_some(), last), (true, 1));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Each command is a verb of [`ImapClient`](crate::ImapClient), with a UID form where it has one, and
 //! [`command`](crate::Client::command) sends any other. [`batch`](crate::Client::batch) has several in flight,
 //! [`idle`](crate::Client::idle) listens, and what a server says unasked is in [`events`](crate::Client::events).

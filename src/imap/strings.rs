@@ -76,7 +76,7 @@ fn find<const N: usize>(wanted: [u8; N], bytes: &[u8], far: impl FnOnce(&[u8]) -
     found.map(|found| at + found)
 }
 
-/// What a quoted string means.
+/// What a quoted string means. A backslash before a letter or a digit is one that the server has not escaped (hMailServer).
 #[inline]
 pub(super) fn unescape(inside: &[u8]) -> Cow<'_, [u8]> {
     let backslash = find([b'\\'], inside, |rest| memchr(b'\\', rest));
@@ -87,7 +87,15 @@ fn unescaped(inside: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(inside.len());
     let mut bytes = inside.iter();
     while let Some(&byte) = bytes.next() {
-        plain.push(if byte == b'\\' { bytes.next().copied().unwrap_or(byte) } else { byte });
+        let (true, Some(&next)) = (byte == b'\\', bytes.as_slice().first()) else {
+            plain.push(byte);
+            continue;
+        };
+        if !next.is_ascii_alphanumeric() && next.is_ascii() {
+            plain.extend(bytes.next());
+        } else {
+            plain.push(byte);
+        }
     }
     plain
 }

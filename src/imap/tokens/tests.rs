@@ -71,6 +71,8 @@ fn values_and_where_they_are() {
     assert_eq!(Value::Quoted(b"a\\\"b").text().unwrap(), &b"a\"b"[..]);
     assert_eq!(Value::Atom(b"nil").text(), None);
     assert_eq!(unescape(b"a\\\\b\\"), &b"a\\b\\"[..]);
+    // (hMailServer) A backslash that is not escaped; but `\,` is a comma, as in header fields.
+    assert_eq!(unescape("a\\b\\1\\é\\\\c\\, \\\"".as_bytes()), "a\\b\\1\\é\\c, \"".as_bytes());
 }
 
 #[test]

@@ -36,6 +36,16 @@ impl Odd {
     }
 }
 
+/// True if a string that seems to end before the byte `end`, right before an atom, or to have no end, has ended at a quote with
+/// a backslash, which `at` is behind: after that come no more than blanks, parentheses, NIL and numbers (MailKit #422).
+pub(super) fn ended(bytes: &[u8], at: usize, end: Option<usize>) -> bool {
+    let between = bytes.get(at..end.map_or(bytes.len(), |end| end - 1)).unwrap_or_default();
+    let nothing = |word: &[u8]| word.is_empty() || word.eq_ignore_ascii_case(b"NIL") || number(word).is_some();
+    end.is_none_or(|end| atom_at(bytes, end))
+        && matches!(between.first(), Some(b' ' | b')'))
+        && between.split(|byte| matches!(byte, b' ' | b'(' | b')' | b'\r' | b'\n')).all(nothing)
+}
+
 fn odd_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     let near = bytes.get(..at.saturating_add(STRING)).unwrap_or(bytes);
     let mut inner = true;
@@ -52,11 +62,18 @@ fn odd_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
+#[inline]
+fn atom_at(bytes: &[u8], at: usize) -> bool {
+    matches!(bytes.get(at), Some(b'!' | b'#'..=b'\'' | b'*'..=b'~' | 0x80..))
+}
+
 /// True if a quote before this byte can be the end of a string: no atom begins here but NIL and numbers, before which some
 /// servers leave out the blank.
 #[inline]
 fn ends_at(bytes: &[u8], at: usize) -> bool {
-    let Some(b'!' | b'#'..=b'\'' | b'*'..=b'~' | 0x80..) = bytes.get(at) else { return true };
+    if !atom_at(bytes, at) {
+        return true;
+    }
     let next = bytes.get(at..).unwrap_or_default();
     let next = next.get(..20).unwrap_or(next);
     let end = next.iter().position(|byte| matches!(byte, b' ' | b'(' | b')' | b']' | b'{' | b'"' | b'\r' | b'\n'));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::codec::number;
-use super::odd::{Odd, in_bytes};
+use super::odd::{Odd, ended, in_bytes};
 use super::strings::{announced, special, unescape};
 use crate::Limits;
 use crate::wire::Flaw;
@@ -172,15 +172,19 @@ impl<'a> Tokens<'a> {
     /// Goes behind the quoted string that begins here; false, and behind all, if it has no end.
     #[inline]
     fn skip_quoted(&mut self) -> bool {
-        let start = self.at;
+        let (start, mut escaped) = (self.at, None);
         self.at += 1;
         loop {
             let tail = self.rest();
             match special(tail).and_then(|found| Some((found, *tail.get(found)?))) {
-                Some((found, b'\\')) => self.at += found + 2,
+                Some((found, b'\\')) => {
+                    escaped = (tail.get(found + 1) == Some(&b'"')).then_some(self.at + found + 2).or(escaped);
+                    self.at += found + 2;
+                }
                 Some((found, b'"')) => {
-                    self.at += found + 1;
-                    self.at = self.odd.end(self.bytes, self.at).unwrap_or(self.at);
+                    let end = self.at + found + 1;
+                    let earlier = escaped.filter(|&at| ended(self.bytes, at, Some(end)));
+                    self.at = earlier.or_else(|| self.odd.end(self.bytes, end)).unwrap_or(end);
                     return true;
                 }
                 // A hierarchy delimiter that some servers do not escape.
@@ -189,8 +193,9 @@ impl<'a> Tokens<'a> {
                     return true;
                 }
                 _ => {
-                    self.at = self.bytes.len();
-                    return false;
+                    let earlier = escaped.filter(|&at| ended(self.bytes, at, None));
+                    self.at = earlier.unwrap_or(self.bytes.len());
+                    return earlier.is_some();
                 }
             }
         }

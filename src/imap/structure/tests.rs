@@ -173,6 +173,11 @@ fn quirks_cost_a_value_at_most() {
             "(\"XBOUNDARY=\"_7_\"\" \"OCTET-STREAM\" (\"name\" \"a\") NIL NIL \"base64\" 9 NIL (\"attachment\" NIL))",
             &["[1] XBOUNDARY=\"_7_\"/OCTET-STREAM name=a encoding=base64 octets=9 disposition=attachment"],
         ),
+        // (MailKit #422) Names that end in a backslash, which is not escaped.
+        (
+            r#"("A" "B" ("N" "c\") NIL NIL "7BIT" 3 NIL ("D" ("N" "c\")) NIL NIL)"#,
+            &[r"[1] A/B N=c\ encoding=7BIT octets=3 disposition=D N=c\"],
+        ),
         // No type at all.
         ("(NIL NIL NIL NIL NIL \"7BIT\" 3 NIL NIL NIL NIL)", &["[1] / encoding=7BIT octets=3"]),
         ("(NIL \"PLAIN\" NIL NIL NIL \"7BIT\" 3 1)", &["[1] /PLAIN encoding=7BIT octets=3 lines=1"]),

@@ -41,6 +41,18 @@ fn all_kinds() {
         (r#""say "hi" twice" x"#, &[r#"q:say "hi" twice"#, "a:x"]),
         (r#"("k="v"" "=?q?"a b"?=")"#, &["(", r#"q:k="v""#, r#"q:=?q?"a b"?="#, ")"]),
         (r#"""Ann" Lee" ""Bo"" "c "d\"e" f "g"" 5"#, &[r#"q:"Ann" Lee"#, r#"q:"Bo""#, r#"q:c "d\"e" f "g""#, "a:5"]),
+        // (MailKit #422) A backslash at the end that is not escaped.
+        (r#"("C:\a\" "SIZE" "10")"#, &["(", r"q:C:\a\", "q:SIZE", "q:10", ")"]),
+        (
+            r#"("a 3\") NIL (5) "b" "c\" "5" x"#,
+            &["(", r"q:a 3\", ")", "a:NIL", "(", "a:5", ")", "q:b", r"q:c\", "q:5", "a:x"],
+        ),
+        (
+            r#""a \" " "a\"b" "a \" NIL" "a\" b "c" d"#,
+            &[r#"q:a \" "#, r#"q:a\"b"#, r#"q:a \" NIL"#, r#"q:a\" b "#, r#"a:c""#, "a:d"],
+        ),
+        (r#"("a\") 5)"#, &["(", r"q:a\", ")", "a:5", ")"]),
+        (r#""a\" b)"#, &[r#"u:"a\" b)"#]),
         // Without a blank between them they are two; and one such quote alone is none that could be told.
         (
             r#""a""b""c"NIL "d"5 "e"(x)"f"{1}"#,
@@ -149,6 +161,7 @@ fn rule_12_no_text_takes_more_than_linear_time() {
         "\"a\"",
         "{2}\r\né\u{e9}x ",
         "\"\\\" ",
+        "\"\\\" NIL \"b ",
         "\\\" ",
         "a\" ",
         "( ",

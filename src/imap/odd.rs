@@ -46,6 +46,13 @@ pub(super) fn ended(bytes: &[u8], at: usize, end: Option<usize>) -> bool {
         && between.split(|byte| matches!(byte, b' ' | b'(' | b')' | b'\r' | b'\n')).all(nothing)
 }
 
+/// The end of `""""`, which seems to be an empty string and another one (163.com).
+#[inline]
+pub(super) fn two_quotes(bytes: &[u8], start: usize, end: usize) -> Option<usize> {
+    let two = end == start + 2 && bytes.get(end..end + 2) == Some(b"\"\"");
+    (two && matches!(bytes.get(end + 2), None | Some(b' ' | b')' | b'\r' | b'\n'))).then_some(end + 2)
+}
+
 fn odd_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     let near = bytes.get(..at.saturating_add(STRING)).unwrap_or(bytes);
     let mut inner = true;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::codec::number;
-use super::odd::{Odd, ended, in_bytes};
+use super::odd::{Odd, ended, in_bytes, two_quotes};
 use super::strings::{announced, special, unescape};
 use crate::Limits;
 use crate::wire::Flaw;
@@ -183,8 +183,10 @@ impl<'a> Tokens<'a> {
                 }
                 Some((found, b'"')) => {
                     let end = self.at + found + 1;
-                    let earlier = escaped.filter(|&at| ended(self.bytes, at, Some(end)));
-                    self.at = earlier.or_else(|| self.odd.end(self.bytes, end)).unwrap_or(end);
+                    let odd = escaped
+                        .filter(|&at| ended(self.bytes, at, Some(end)))
+                        .or_else(|| two_quotes(self.bytes, start, end));
+                    self.at = odd.or_else(|| self.odd.end(self.bytes, end)).unwrap_or(end);
                     return true;
                 }
                 // A hierarchy delimiter that some servers do not escape.

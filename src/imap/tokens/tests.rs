@@ -53,6 +53,11 @@ fn all_kinds() {
         ),
         (r#"("a\") 5)"#, &["(", r"q:a\", ")", "a:5", ")"]),
         (r#""a\" b)"#, &[r#"u:"a\" b)"#]),
+        // (163.com) `""` itself.
+        (
+            r#"("""" NIL) """" ("""") """"x"#,
+            &["(", r#"q:"""#, "a:NIL", ")", r#"q:"""#, "(", r#"q:"""#, ")", "q:", "q:", "a:x"],
+        ),
         // Without a blank between them they are two; and one such quote alone is none that could be told.
         (
             r#""a""b""c"NIL "d"5 "e"(x)"f"{1}"#,

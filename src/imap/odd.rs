@@ -4,6 +4,7 @@
 use memchr::memchr3;
 
 use super::codec::number;
+use super::strings::special;
 
 /// How far the end of a string is looked for in which quotes were not escaped: a header line is shorter.
 const STRING: usize = 1000;
@@ -24,15 +25,43 @@ impl Odd {
     /// escaped (Gmail, Zimbra, MailKit #485), and those that begin so end with the next.
     #[inline]
     pub(super) fn end(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
-        let rest = bytes.len().saturating_sub(at);
-        if ends_at(bytes, at) || rest > self.0 {
+        if ends_at(bytes, at) {
             return None;
         }
-        let end = odd_end(bytes, at);
-        if end.is_none() {
+        let before = at.checked_sub(2).and_then(|before| bytes.get(before));
+        // Quotes that go together stand before words, not in them.
+        if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii()) {
+            return end_of_one(bytes, at).or_else(|| self.of_pairs(bytes, at));
+        }
+        self.of_pairs(bytes, at).or_else(|| end_of_one(bytes, at))
+    }
+
+    fn of_pairs(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+        let rest = bytes.len().saturating_sub(at);
+        let end = (rest <= self.0).then(|| odd_end(bytes, at));
+        if end == Some(None) {
             *self = Self(rest.saturating_sub(STRING));
         }
-        end
+        end.flatten()
+    }
+}
+
+/// The end of a string with one such quote in it, as for inches: the next quote, if another value follows.
+fn end_of_one(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let found = at + special(bytes.get(at..)?)?;
+        at = found + 1;
+        match bytes.get(found)? {
+            b'"' => {
+                let ends = match bytes.get(at) {
+                    Some(b' ') => ends_at(bytes, at + 1),
+                    next => matches!(next, None | Some(b')' | b'\r' | b'\n')),
+                };
+                return ends.then_some(at);
+            }
+            b'\\' => at += 1,
+            _ => return None,
+        }
     }
 }
 

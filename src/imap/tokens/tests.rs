@@ -58,12 +58,22 @@ fn all_kinds() {
             r#"("""" NIL) """" ("""") """"x"#,
             &["(", r#"q:"""#, "a:NIL", ")", r#"q:"""#, "(", r#"q:"""#, ")", "q:", "q:", "a:x"],
         ),
-        // Without a blank between them they are two; and one such quote alone is none that could be told.
+        // One such quote alone.
+        ("\"5\"x7\" NIL\r\n\"b\"", &["q:5\"x7", "a:NIL", "q:b"]),
+        (
+            r#"("a"b" "c")(5 "d"\"e") "f"g h" 5"#,
+            &["(", r#"q:a"b"#, "q:c", ")", "(", "a:5", r#"q:d"\"e"#, ")", r#"q:f"g h"#, "a:5"],
+        ),
+        (
+            r#"("N" "5"x7") "b" ("F" "5"x7") "=?q?"a b"?=" ""c" (d)""#,
+            &["(", "q:N", "q:5\"x7", ")", "q:b", "(", "q:F", "q:5\"x7", ")", r#"q:=?q?"a b"?="#, r#"q:"c" (d)"#],
+        ),
+        ("\"a\"b\"", &["q:a\"b"]),
+        // Without a blank between them they are two.
         (
             r#""a""b""c"NIL "d"5 "e"(x)"f"{1}"#,
             &["q:a", "q:b", "q:c", "a:NIL", "q:d", "a:5", "q:e", "(", "a:x", ")", "q:f", "a:{1}"],
         ),
-        ("\"5\"x7\" NIL\r\n\"b\"", &["q:5", "a:x7\"", "a:NIL", "q:b"]),
         // (MailKit #1369) A literal that was counted in characters, as Java and .NET count them.
         ("{4}\r\nд\"д\" x", &["l:д\"д\"", "a:x"]),
         ("({3}\r\n😀é) {2}\r\nжж", &["(", "l:😀é", ")", "l:жж"]),
@@ -163,6 +173,7 @@ fn rule_12_no_text_takes_more_than_linear_time() {
         "\" ",
         "\"a ",
         "\"a\"b ",
+        "\"a\"b\" ",
         "\"a\"",
         "{2}\r\né\u{e9}x ",
         "\"\\\" ",

@@ -178,7 +178,8 @@ impl Imap {
             }
             Response::Tagged(_) | Response::Blank => return Ok(None),
         };
-        if data.is("CAPABILITY", false) {
+        // (Sohu) With a list it is another answer, which tells nothing.
+        if data.is("CAPABILITY", false) && !data.rest.starts_with(b"(") {
             let learned = Capabilities::parse(data.rest, &limits);
             self.know(learned.map_err(|flaw| wire.flaw(flaw))?);
             return Ok(None);

@@ -52,6 +52,18 @@ fn rev2_includes_what_it_has_taken_in() {
     });
 }
 
+/// (Sohu, MailKit) The answer to NAMESPACE comes under another name.
+#[test]
+fn a_list_is_no_capability() {
+    let script = "C: A1 NAMESPACE\nS: * CAPABILITY ((\"\" \"/\")) NIL NIL\nS: A1 OK\nC: A2 NAMESPACE\nS: A2 OK";
+    offering_only("IMAP4rev1 NAMESPACE", script, |mut client| {
+        for _ in 0..2 {
+            client.namespace().unwrap();
+            assert_eq!(client.capabilities().unwrap().iter().collect::<Vec<_>>(), ["IMAP4REV1", "NAMESPACE"]);
+        }
+    });
+}
+
 /// RFC 9051, 6.2.2: one wait less.
 #[test]
 fn rev2_takes_the_first_response_with_the_command() {

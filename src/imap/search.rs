@@ -209,12 +209,25 @@ fn names_another(rest: &[u8], tag: &str) -> bool {
     told != tag.as_bytes()
 }
 
+/// `(MODSEQ 917162500)`, as in the answer to SEARCH: some servers put it so in that to an extended one.
+fn mod_seq(list: &[u8]) -> Option<u64> {
+    let (name, value) = word(list.strip_prefix(b"(")?.strip_suffix(b")")?);
+    if name.eq_ignore_ascii_case(b"MODSEQ") { number(value.trim_ascii()) } else { None }
+}
+
 /// What `(TAG "A1") UID MIN 3 ALL 4:18,21` says; what is not known is passed over.
 fn found(rest: &[u8], limits: &Limits) -> SearchResult {
     let mut found = SearchResult::default();
     let mut tokens = Tokens::new(rest, 0, limits);
     while let Ok(Some(value)) = tokens.value() {
-        let Value::Atom(name) = value else { continue };
+        let name = match value {
+            Value::Atom(name) => name,
+            Value::List(list) => {
+                found.mod_seq = mod_seq(list).or(found.mod_seq);
+                continue;
+            }
+            _ => continue,
+        };
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         if is("UID") {
             continue;

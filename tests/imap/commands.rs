@@ -190,7 +190,8 @@ fn extended_searches() {
     let script = "C: A1 SEARCH RETURN (MIN MAX COUNT) UNSEEN\nS: * ESEARCH (TAG \"A1\") MIN 7 MAX 3800 COUNT 4294967296\nS: A1 OK\n\
                   C: A2 UID SEARCH RETURN (ALL) ALL\nS: * ESEARCH (TAG \"A9\") COUNT 1\n\
                   S: * ESEARCH (TAG \"A2\") UID X-NEW (1 (2)) ALL 9,1:4294967295 MODSEQ 12\nS: A2 OK\n\
-                  C: A3 SEARCH RETURN (SAVE) SUBJECT \"x\"\nS: A3 OK\nC: A4 SEARCH RETURN (ALL) X\nS: A4 BAD";
+                  C: A3 SEARCH RETURN (SAVE) SUBJECT \"x\"\nS: A3 OK\nC: A4 SEARCH RETURN (ALL) X\nS: A4 BAD\n\
+                  C: A5 SEARCH RETURN (ALL) ALL\nS: * ESEARCH (TAG \"A5\") ALL 9 (MODSEQ 13)\nS: A5 OK";
     offering("ESEARCH", script, |mut client| {
         let found = client.esearch("MIN MAX COUNT", "UNSEEN").unwrap();
         assert_eq!((found.min, found.max, found.count, &found.all), (Some(7), Some(3800), None, &None));
@@ -201,6 +202,8 @@ fn extended_searches() {
         assert_eq!(client.events().len(), 1);
         client.esearch("SAVE", "SUBJECT \"x\"").unwrap();
         assert_eq!(rejected(&client.esearch("ALL", "X").unwrap_err()).0, "SEARCH");
+        // As in the answer to SEARCH.
+        assert_eq!(client.esearch("ALL", "ALL").unwrap().mod_seq, Some(13));
     });
     // A server that speaks IMAP4rev2 answers SEARCH so.
     let script = "C: A1 SEARCH ALL\nS: * ESEARCH (TAG \"A1\") ALL 1:3,7\nS: A1 OK\nC: A2 UID SEARCH ALL\nS: * ESEARCH (TAG \"A2\") UID\n\

@@ -1,9 +1,11 @@
 //! Mailboxes: what SELECT and LIST tell of them.
 
+use std::borrow::Cow;
+
 use super::codec::{Code, Untagged, word};
 use super::names::Names;
 use super::status::MailboxStatus;
-use super::strings::words;
+use super::strings::{unescape, words};
 use super::tokens::{Tokens, Value};
 use crate::Limits;
 use crate::wire::Flaw;
@@ -72,7 +74,15 @@ impl Mailbox {
 
 /// The flags of a list, as text.
 pub(super) fn flags(list: &[u8]) -> Vec<String> {
-    words(list).map(|flag| String::from_utf8_lossy(flag).into_owned()).collect()
+    words(list).map(|flag| String::from_utf8_lossy(&unquoted(flag)).into_owned()).collect()
+}
+
+/// Some servers quote flags.
+fn unquoted(flag: &[u8]) -> Cow<'_, [u8]> {
+    match flag {
+        [b'"', inside @ .., b'"'] => unescape(inside),
+        flag => Cow::Borrowed(flag),
+    }
 }
 
 /// A mailbox that LIST told of.
@@ -158,7 +168,7 @@ mod tests {
             ("* OK [UIDVALIDITY 3857529045] UIDs valid", true),
             ("* OK [UIDNEXT 4392]", true),
             ("* OK [HIGHESTMODSEQ 715194045007]", true),
-            ("* FLAGS (\\Answered  \\Seen )", true),
+            ("* FLAGS (\"\\\\Answered\"  \\Seen )", true),
             ("* OK [PERMANENTFLAGS (\\Deleted \\*)] Limited", true),
             ("* OK [UIDNEXT -1] odd", true),
             ("* OK [X-UNKNOWN 5] odd", false),

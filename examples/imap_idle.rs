@@ -48,8 +48,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 }
 
 fn connector(options: &Options) -> Connector {
-    // After five silent minutes TCP asks whether the server is there; Linux gives up eleven minutes later. Without that, a
-    // dead one would be noticed when the IDLE is renewed, after 28 minutes.
+    // After five silent minutes TCP asks whether the server is there; and gives up after two more. Without that, a dead one
+    // would be noticed when the IDLE is renewed, after 28 minutes.
     let connector = Connector::new().keepalive(Duration::from_secs(300));
     if !options.accept_self_signed {
         return connector;

@@ -135,7 +135,10 @@ fn the_socket_has_its_options() {
     let kept = socket2::SockRef::from(&kept);
     assert!(kept.keepalive().unwrap() && kept.tcp_nodelay().unwrap());
     #[cfg(target_os = "linux")]
-    assert_eq!(kept.tcp_keepalive_time().unwrap(), Duration::from_secs(77));
+    assert_eq!(
+        (kept.tcp_keepalive_time().unwrap(), kept.tcp_keepalive_interval().unwrap()),
+        (Duration::from_secs(77), Duration::from_secs(15))
+    );
     assert!(open(address, None, Some(Duration::ZERO), HOUR).is_ok());
 }
 

@@ -4,41 +4,39 @@ use super::codec::word;
 use crate::Limits;
 use crate::wire::Flaw;
 
-/// Capabilities that include others, which a server then need not name: those that IMAP4rev2 has taken in whole (RFC 9051,
-/// appendix E; of BINARY and SPECIAL-USE it has only a part), and those of RFC 7162, 3.2.2, RFC 7888, 5, and RFC 6855, 6.
-const INCLUDED: &[(&str, &[&str])] = &[
-    (
-        "IMAP4REV2",
-        &[
-            "NAMESPACE",
-            "UNSELECT",
-            "UIDPLUS",
-            "ESEARCH",
-            "SEARCHRES",
-            "ENABLE",
-            "IDLE",
-            "SASL-IR",
-            "LIST-EXTENDED",
-            "LIST-STATUS",
-            "MOVE",
-            "LITERAL-",
-            "STATUS=SIZE",
-        ],
-    ),
-    ("QRESYNC", &["CONDSTORE"]),
-    ("LITERAL+", &["LITERAL-"]),
-    ("UTF8=ONLY", &["UTF8=ACCEPT"]),
+/// What IMAP4rev2 has taken in whole (RFC 9051, appendix E; of BINARY and SPECIAL-USE it has only a part).
+const REV2: &[&str] = &[
+    "NAMESPACE",
+    "UNSELECT",
+    "UIDPLUS",
+    "ESEARCH",
+    "SEARCHRES",
+    "ENABLE",
+    "IDLE",
+    "SASL-IR",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "MOVE",
+    "LITERAL-",
+    "STATUS=SIZE",
 ];
+
+/// Capabilities that include others, which a server then need not name: RFC 7162, 3.2.2; RFC 7888, 5; RFC 6855, 6; and what
+/// a server of both versions is switched to IMAP4rev2 by.
+const INCLUDED: &[(&str, &str)] =
+    &[("QRESYNC", "CONDSTORE"), ("LITERAL+", "LITERAL-"), ("UTF8=ONLY", "UTF8=ACCEPT"), ("IMAP4REV2", "ENABLE")];
 
 /// What a server says that it can do: `IMAP4REV1`, `IDLE`, `AUTH=PLAIN`, ..
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capabilities {
     /// In upper case, in the order in which they came.
     names: Vec<String>,
+    /// IMAP4rev2 was enabled.
+    pub(super) rev2: bool,
 }
 
 impl Capabilities {
-    pub(super) const NONE: Self = Self { names: Vec::new() };
+    pub(super) const NONE: Self = Self { names: Vec::new(), rev2: false };
 
     pub(super) fn parse(list: &[u8], limits: &Limits) -> Result<Self, Flaw> {
         let mut names = Vec::new();
@@ -53,10 +51,11 @@ impl Capabilities {
                 names.push(String::from_utf8_lossy(name).to_ascii_uppercase());
             }
         }
-        Ok(Self { names })
+        Ok(Self { names, rev2: false })
     }
 
     /// True if the server has this one, in whatever case it is written: it names it, or another one that includes it.
+    /// One that names both IMAP4rev1 and IMAP4rev2 has what the latter includes once that was enabled (RFC 9051, appendix A).
     ///
     /// ```
     /// use mailconnect::imap::ResponseCode;
@@ -68,8 +67,16 @@ impl Capabilities {
     /// ```
     pub fn has(&self, name: &str) -> bool {
         let is = |other: &&str| other.eq_ignore_ascii_case(name);
-        let including = INCLUDED.iter().filter(|(_, included)| included.iter().any(is));
+        let including = INCLUDED.iter().filter(|(_, included)| is(included));
         self.iter().any(|known| is(&known) || including.clone().any(|(whole, _)| known == *whole))
+            || REV2.iter().any(is) && self.is_rev2()
+    }
+
+    /// True if the server speaks IMAP4rev2. One that names IMAP4rev1 too does so only once that was enabled, RFC 9051,
+    /// appendix A.
+    pub(super) fn is_rev2(&self) -> bool {
+        let names = |version| self.iter().any(|known| known == version);
+        self.rev2 || names("IMAP4REV2") && !names("IMAP4REV1")
     }
 
     /// The names that the server gave, in upper case, in its order.

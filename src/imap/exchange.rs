@@ -17,7 +17,10 @@ use crate::wire::{Answer, Flaw, Part, Ready, Wire};
 use crate::{Error, Limits, Result};
 
 /// With one of these enabled, mailbox names are UTF-8 (RFC 6855; RFC 9051, 5.1).
-const UTF8: [&[u8]; 3] = [b"UTF8=ACCEPT", b"UTF8=ONLY", b"IMAP4rev2"];
+const UTF8: [&[u8]; 3] = [b"UTF8=ACCEPT", b"UTF8=ONLY", REV2];
+
+/// ENABLE of this makes the session one of IMAP4rev2, which is more.
+const REV2: &[u8] = b"IMAP4rev2";
 
 /// What the next response is.
 pub(super) enum Step {
@@ -184,9 +187,8 @@ impl Imap {
             self.know(learned.map_err(|flaw| wire.flaw(flaw))?);
             return Ok(None);
         }
-        let utf8 = |name: &[u8]| UTF8.iter().any(|utf8| name.eq_ignore_ascii_case(utf8));
-        if data.is("ENABLED", false) && words(data.rest).any(utf8) {
-            self.names = Names::Utf8;
+        if data.is("ENABLED", false) {
+            self.enabled(data.rest);
         }
         let Some(status) = data.status() else { return Ok(Some(Step::Data)) };
         if status.condition == Condition::Bye && !self.leaving {
@@ -202,8 +204,20 @@ impl Imap {
         Ok(if taken { None } else { Some(Step::Data) })
     }
 
-    fn know(&mut self, capabilities: Capabilities) {
-        if capabilities.has("IMAP4REV2") && !capabilities.has("IMAP4REV1") {
+    fn enabled(&mut self, names: &[u8]) {
+        let utf8 = |name: &[u8]| UTF8.iter().any(|utf8| name.eq_ignore_ascii_case(utf8));
+        if words(names).any(utf8) {
+            self.names = Names::Utf8;
+        }
+        self.rev2 |= words(names).any(|name| name.eq_ignore_ascii_case(REV2));
+        if let Some(known) = &mut self.capabilities {
+            known.rev2 = self.rev2;
+        }
+    }
+
+    fn know(&mut self, mut capabilities: Capabilities) {
+        capabilities.rev2 = self.rev2;
+        if capabilities.is_rev2() {
             self.names = Names::Utf8;
         }
         self.capabilities = Some(capabilities);

@@ -158,6 +158,8 @@ pub struct Imap {
     preauth: bool,
     /// How mailboxes are named from here on.
     names: Names,
+    /// IMAP4rev2 was enabled.
+    rev2: bool,
     /// An IDLE with this tag is under way.
     idling: Option<u32>,
     /// DONE was sent, and nothing that was sent later was answered yet: a refusal of it may come.

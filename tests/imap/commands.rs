@@ -179,10 +179,14 @@ fn copy_move_and_expunge() {
     });
     // IMAP4rev2 has taken them in.
     let script = "C: A1 UNSELECT\nS: A1 OK\nC: A2 UID MOVE 1 x\nS: A2 OK";
-    offering("IMAP4rev2", script, |mut client| {
-        client.unselect().unwrap();
-        client.uid_move(1, "x").unwrap();
-    });
+    crate::session_of(
+        &Connector::new(),
+        Script::parse(&format!("S: * OK [CAPABILITY IMAP4rev2] hi\n{script}")).unwrap(),
+        |mut client| {
+            client.unselect().unwrap();
+            client.uid_move(1, "x").unwrap();
+        },
+    );
 }
 
 #[test]

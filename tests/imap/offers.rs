@@ -70,3 +70,36 @@ fn rev2_takes_the_first_response_with_the_command() {
     let script = "C: A1 AUTHENTICATE PLAIN AHUAcA==\nS: A1 OK";
     offering_only("IMAP4rev2 AUTH=PLAIN", script, |mut client| client.login("u", "p").unwrap());
 }
+
+/// RFC 9051, appendix A: a server of both speaks IMAP4rev1 until ENABLE, and knows nothing of what IMAP4rev2 has taken in. A
+/// literal that did not wait would be a command there (rule 9).
+#[test]
+fn rule_9_of_both_it_is_rev1_until_rev2_was_enabled() {
+    let search = "SEARCH CHARSET UTF-8 SUBJECT {14}\nWAIT\nS: A1 BAD no\n";
+    let script = format!(
+        "C: A1 {search}C: A2 ENABLE IMAP4rev2\nS: * ENABLED IMAP4rev2\nS: A2 OK\nC: A3 UID MOVE 1 x\nS: A3 OK\n\
+         C: A4 SEARCH SUBJECT {{14+}}\nC- A9 DELETE x \\xc3\\xbc\\r\\n\nS: A4 OK\nC: A5 CAPABILITY\n\
+         S: * CAPABILITY IMAP4rev1 IMAP4rev2\nS: A5 OK\nC: A6 UNSELECT\nS: A6 OK"
+    );
+    offering_only("IMAP4rev1 IMAP4rev2", &script, |mut client| {
+        assert!(client.search("SUBJECT \"A9 DELETE x ü\"").unwrap_err().rejection().is_some());
+        assert!(matches!(client.uid_move(1, "x"), Err(Error::Unsupported(_))));
+        let capabilities = client.capabilities().unwrap();
+        assert!(capabilities.has("IMAP4rev2") && !capabilities.has("SASL-IR") && !capabilities.has("LITERAL-"));
+        // What switches to it needs no other name.
+        assert_eq!(client.enable(&["IMAP4rev2"]).unwrap(), ["IMAP4rev2"]);
+        client.uid_move(1, "x").unwrap();
+        assert!(client.search("SUBJECT \"A9 DELETE x ü\"").unwrap().is_empty());
+        // It stays so, whatever is told anew.
+        client.command("CAPABILITY").unwrap();
+        assert!(client.capabilities().unwrap().has("MOVE"));
+        client.unselect().unwrap();
+    });
+    let script = "C: A1 AUTHENTICATE PLAIN\nS: +\nC: AHUAcA==\nS: A1 OK\nC: A2 CAPABILITY\nS: * CAPABILITY IMAP4rev2 IMAP4rev1\nS: A2 OK\n\
+                  C: A3 ENABLE UTF8=ACCEPT\nS: * ENABLED UTF8=ACCEPT\nS: A3 OK";
+    offering_only("IMAP4rev1 AUTH=PLAIN IMAP4rev2", script, |mut client| {
+        client.login("u", "p").unwrap();
+        client.enable(&["UTF8=ACCEPT"]).unwrap();
+        assert!(!client.capabilities().unwrap().has("MOVE"), "names in UTF-8 are not all of it");
+    });
+}

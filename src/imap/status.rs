@@ -1,5 +1,7 @@
 //! STATUS (RFC 9051, 6.3.11): numbers of a mailbox that need not be open.
 
+use std::borrow::Cow;
+
 use super::Imap;
 use super::codec::Untagged;
 use super::exchange::{Collect, Completion};
@@ -129,7 +131,7 @@ pub(super) fn status_of<'a>(mailbox: impl Into<MailboxName<'a>>, items: &str) ->
     let wanted = String::from_utf8_lossy(mailbox.bytes()).into_owned();
     let raw = if mailbox.ambiguous().is_none() { Some(mailbox.bytes().to_vec()) } else { None };
     let line = Line::new("STATUS").mailbox(mailbox)?.words("status items", items)?;
-    Ok((line, Asked { wanted, raw, names: Names::default(), told: None }))
+    Ok((line, Asked { wanted, raw, names: Names::default(), told: None, named: false }))
 }
 
 /// The answer to STATUS.
@@ -139,22 +141,55 @@ pub(super) struct Asked {
     raw: Option<Vec<u8>>,
     names: Names,
     told: Option<MailboxStatus>,
+    /// What was told has the name that was asked for.
+    named: bool,
+}
+
+impl Asked {
+    /// The mailbox as it was asked for.
+    fn on_wire(&self) -> Cow<'_, [u8]> {
+        let encoded = || match self.names.encode(&self.wanted) {
+            Cow::Borrowed(name) => Cow::Borrowed(name.as_bytes()),
+            Cow::Owned(name) => Cow::Owned(name.into_bytes()),
+        };
+        self.raw.as_deref().map_or_else(encoded, Cow::Borrowed)
+    }
+
+    fn is(&self, raw: &[u8]) -> bool {
+        let name = self.on_wire();
+        // RFC 9051, 5.1: of all names this one has no case.
+        name == raw || name.eq_ignore_ascii_case(b"INBOX") && raw.eq_ignore_ascii_case(&name)
+    }
+
+    /// False if a look at the name alone shows that it is another mailbox's.
+    fn may_be(&self, rest: &[u8], limits: &Limits) -> bool {
+        let first = Tokens::new(rest, 0, limits).value();
+        let first = first.ok().flatten();
+        let first = first.as_ref().and_then(Value::text);
+        first.is_some_and(|name| self.is(&name)) || rest.starts_with(&self.on_wire())
+    }
 }
 
 impl Collect for Asked {
     type Output = MailboxStatus;
 
     fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw> {
-        if !data.is("STATUS", false) {
+        if self.named || !data.is("STATUS", false) || !self.may_be(data.rest, limits) {
             return Ok(false);
         }
-        let Some(status) = MailboxStatus::parse(data.rest, self.names, limits) else { return Ok(false) };
-        // Of another one it is news (RFC 5465), unless the server calls it otherwise and says no more.
-        if self.told.as_ref().is_some_and(|told| told.mailbox == self.wanted) {
-            return Ok(false);
-        }
-        self.told = Some(status);
-        Ok(true)
+        let status = MailboxStatus::parse(data.rest, self.names, limits).filter(|status| self.is(&status.raw));
+        self.named = status.is_some();
+        self.told = status.or(self.told.take());
+        Ok(self.named)
+    }
+
+    /// Of another mailbox it is news (RFC 5465), unless the server calls it otherwise and says no more.
+    fn take_if_only(&mut self, data: &Untagged<'_>, limits: &Limits) -> bool {
+        let other = data.is("STATUS", false) && !self.named;
+        let status = other.then(|| MailboxStatus::parse(data.rest, self.names, limits)).flatten();
+        let taken = status.is_some();
+        self.told = status.or(self.told.take());
+        taken
     }
 
     fn sent_as(&mut self, _: u32, names: Names) {
@@ -162,9 +197,9 @@ impl Collect for Asked {
     }
 
     fn done(self, _: &Completion) -> MailboxStatus {
-        let Self { wanted: mailbox, raw, names, told } = self;
-        told.unwrap_or_else(|| {
-            let raw = raw.unwrap_or_else(|| names.encode(&mailbox).into_owned().into_bytes());
+        let raw = self.on_wire().into_owned();
+        self.told.unwrap_or_else(|| {
+            let mailbox = self.names.shown(&raw);
             MailboxStatus { mailbox, raw, ..MailboxStatus::default() }
         })
     }

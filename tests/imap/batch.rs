@@ -1,6 +1,6 @@
 //! Several commands in flight: what goes out together, what waits, and whose answer is whose.
 
-use mailconnect::imap::{Event, IdTime, Imap, Store};
+use mailconnect::imap::{Event, IdTime, Imap, MailboxName, Store};
 use mailconnect::testing::{Chunking, Mode, Script, Server};
 use mailconnect::{Connector, Error, ImapClient, Security};
 
@@ -49,6 +49,40 @@ fn what_select_lists_is_its_own() {
         let list = batch.list("", "*");
         let listed = batch.run().unwrap().take(list).unwrap();
         assert_eq!(listed.iter().map(|entry| &entry.name[..]).collect::<Vec<_>>(), ["z"]);
+    });
+}
+
+/// Each STATUS goes to the command that has named its mailbox, wherever it comes before that one's end.
+#[test]
+fn a_status_goes_to_the_command_that_named_it() {
+    let (a, b) = ("S: * STATUS &APw- (MESSAGES 1)\n", "S: * STATUS \"b b\" (MESSAGES 2)\n");
+    let news = "S: * STATUS other (MESSAGES 9)\n";
+    for (answers, numbers, events) in [
+        (format!("{a}{b}S: A1 OK\nS: A2 OK"), [Some(1), Some(2)], 0),
+        (format!("{b}{a}S: A2 OK\nS: A1 OK"), [Some(1), Some(2)], 0),
+        (format!("{b}S: A1 OK\n{news}S: A2 OK"), [None, Some(2)], 1),
+        (format!("{news}{a}S: A1 OK\n{b}{news}S: A2 OK"), [Some(1), Some(2)], 2),
+        // Of two that the server calls otherwise nobody knows whose they are; of the last one it is known.
+        (format!("{news}S: A1 OK\n{news}S: A2 OK"), [None, Some(9)], 1),
+        (format!("{news}S: A1 NO\n{news}{b}S: A2 OK"), [None, Some(2)], 1),
+    ] {
+        let script = format!("C: A1 STATUS &APw- (MESSAGES)\nC: A2 STATUS \"b b\" (MESSAGES)\n{answers}");
+        session(&script, |mut client| {
+            let mut batch = client.batch();
+            let asked = [batch.status(MailboxName::raw(b"&APw-"), "MESSAGES"), batch.status("b b", "MESSAGES")];
+            let mut replies = batch.run().unwrap();
+            let found = asked.map(|token| replies.take(token).ok().and_then(|status| status.messages));
+            assert_eq!((found, client.events().len()), (numbers, events), "{answers}");
+        });
+    }
+    // The same mailbox twice: one after the other.
+    let script = "C: A1 STATUS b (MESSAGES)\nC: A2 STATUS b (MESSAGES)\nS: * STATUS b (MESSAGES 1)\nS: * STATUS b (MESSAGES 2)\n\
+                  S: A1 OK\nS: A2 OK";
+    session(script, |mut client| {
+        let mut batch = client.batch();
+        let asked = [batch.status("b", "MESSAGES"), batch.status("b", "MESSAGES")];
+        let mut replies = batch.run().unwrap();
+        assert_eq!(asked.map(|token| replies.take(token).unwrap().messages), [Some(1), Some(2)]);
     });
 }
 

@@ -154,3 +154,29 @@ fn names_for_commands_without_a_verb() {
         assert!(matches!(client.command(&format!("GETQUOTAROOT {odd}")), Err(Error::InvalidArgument(_))));
     });
 }
+
+/// A name is compared as it stands on the wire: what it means there is the server's business.
+#[test]
+fn a_status_is_that_of_the_mailbox_that_was_asked_for() {
+    let other = "S: * STATUS other (MESSAGES 1)\n";
+    let script = format!(
+        "C: A1 STATUS Entw&APw-rfe (MESSAGES)\nS: * STATUS Entw&APw-rfe (MESSAGES 17)\n{other}S: A1 OK\n\
+         C: A2 STATUS inbox (MESSAGES)\nS: * STATUS \"INBOX\" (MESSAGES 17)\n{other}S: A2 OK\n\
+         C: A3 STATUS Entw&APw-rfe (MESSAGES)\n{other}S: * STATUS \"Entw&APw-rfe\" (MESSAGES 17)\n{other}S: A3 OK\n\
+         C: A4 STATUS x (MESSAGES)\nS: * STATUS X (MESSAGES 17)\nS: A4 OK\nC: A5 STATUS &APw- (MESSAGES)\nS: A5 OK"
+    );
+    offering("", &script, |mut client| {
+        let status = |client: &mut ImapClient, name: MailboxName<'_>| {
+            let status = client.status(name, "MESSAGES").unwrap();
+            (status.mailbox, status.messages)
+        };
+        let drafts = MailboxName::raw(b"Entw&APw-rfe");
+        assert_eq!(status(&mut client, drafts), ("Entwürfe".to_owned(), Some(17)));
+        assert_eq!(status(&mut client, "inbox".into()), ("INBOX".to_owned(), Some(17)));
+        assert_eq!(status(&mut client, drafts), ("Entwürfe".to_owned(), Some(17)));
+        // The server calls it otherwise, and says no more.
+        assert_eq!(status(&mut client, "x".into()), ("X".to_owned(), Some(17)));
+        assert_eq!(status(&mut client, MailboxName::raw(b"&APw-")), ("ü".to_owned(), None));
+        assert_eq!(client.events().len(), 3);
+    });
+}

@@ -128,7 +128,7 @@ pub struct SearchResult {
 }
 
 pub(super) fn searching<'a>(command: &'static str, criteria: &'a str) -> Result<(Line<'a>, Numbers)> {
-    Ok((Line::new(command).criteria(criteria)?, Numbers(Vec::new())))
+    Ok((Line::new(command).criteria(criteria)?, Numbers { tag: String::new(), found: Vec::new() }))
 }
 
 pub(super) fn esearching<'a>(command: &'static str, options: &str, criteria: &'a str) -> Result<(Line<'a>, Extended)> {
@@ -137,7 +137,10 @@ pub(super) fn esearching<'a>(command: &'static str, options: &str, criteria: &'a
 }
 
 /// The answer to SEARCH: `* SEARCH 2 84 882`, or from an IMAP4rev2 server ranges.
-pub(super) struct Numbers(Vec<u32>);
+pub(super) struct Numbers {
+    tag: String,
+    found: Vec<u32>,
+}
 
 impl Collect for Numbers {
     type Output = Vec<u32>;
@@ -146,10 +149,13 @@ impl Collect for Numbers {
         let most = limits.list_entries;
         let too_much = Flaw::TooMuch { what: "messages found", max: most as u64 };
         if data.is("ESEARCH", false) {
+            if names_another(data.rest, &self.tag) {
+                return Ok(false);
+            }
             let Some(all) = found(data.rest, limits).all else { return Ok(true) };
             let more = all.len().and_then(|more| usize::try_from(more).ok());
-            more.filter(|more| self.0.len().saturating_add(*more) <= most).ok_or(too_much)?;
-            self.0.extend(all.ranges().filter_map(|(low, high)| Some(low?..=high?)).flatten());
+            more.filter(|more| self.found.len().saturating_add(*more) <= most).ok_or(too_much)?;
+            self.found.extend(all.ranges().filter_map(|(low, high)| Some(low?..=high?)).flatten());
             return Ok(true);
         }
         if !data.is("SEARCH", false) {
@@ -160,16 +166,20 @@ impl Collect for Numbers {
             let (first, after) = word(rest);
             // What is no number, a mod-sequence in parentheses, ends it.
             let Some(next) = number(first).and_then(|next| u32::try_from(next).ok()) else { return Ok(true) };
-            if self.0.len() >= most {
+            if self.found.len() >= most {
                 return Err(too_much);
             }
-            self.0.push(next);
+            self.found.push(next);
             rest = after;
         }
     }
 
+    fn sent_as(&mut self, tag: u32, _: Names) {
+        self.tag = on_wire(tag);
+    }
+
     fn done(self, _: &Completion) -> Vec<u32> {
-        self.0
+        self.found
     }
 }
 
@@ -191,12 +201,16 @@ impl Collect for Extended {
     }
 
     fn sent_as(&mut self, tag: u32, _: Names) {
-        self.tag = format!("A{tag}");
+        self.tag = on_wire(tag);
     }
 
     fn done(self, _: &Completion) -> SearchResult {
         self.found
     }
+}
+
+fn on_wire(tag: u32) -> String {
+    format!("A{tag}")
 }
 
 /// True for `(TAG "A2")` in the answer to another command.

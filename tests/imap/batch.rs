@@ -86,6 +86,22 @@ fn a_status_goes_to_the_command_that_named_it() {
     });
 }
 
+/// A server of IMAP4rev2 answers each SEARCH by an ESEARCH that has its tag.
+#[test]
+fn an_esearch_is_of_the_search_whose_tag_it_has() {
+    let script = "C: A1 UID SEARCH SEEN\nC: A2 UID SEARCH UNSEEN\nS: * ESEARCH (TAG \"A2\") UID ALL 4:5\nS: * ESEARCH (TAG \"A1\") UID ALL 7\n\
+                  S: * ESEARCH (TAG \"B1\") UID ALL 9\nS: A2 OK\nS: A1 OK\nC: A3 UID SEARCH ALL\nS: * ESEARCH (TAG \"A1\") UID ALL 1\n\
+                  S: * ESEARCH UID ALL 3\nS: A3 OK";
+    session(script, |mut client| {
+        let mut batch = client.batch();
+        let found = [batch.uid_search("SEEN"), batch.uid_search("UNSEEN")];
+        let mut replies = batch.run().unwrap();
+        assert_eq!(found.map(|token| replies.take(token).unwrap()), [vec![7], vec![4, 5]]);
+        assert_eq!(client.uid_search("ALL").unwrap(), [3]);
+        assert_eq!(client.events().len(), 2);
+    });
+}
+
 #[test]
 fn all_of_it_is_one_write() {
     let script = "S: * OK hi\nC: A1 NOOP\nC: A2 LIST \"\" *\nC: A3 NOOP\nS: A1 OK\nS: A2 OK\nS: A3 OK"

@@ -119,7 +119,7 @@ impl Imap {
     fn run_rounds(&mut self, wire: &mut Wire, queue: &mut [Queued]) -> Result<()> {
         // What goes out together hangs on it.
         if queue.iter().any(|queued| queued.line.has_literal()) {
-            self.learn_capabilities(wire)?;
+            self.ask_capabilities(wire)?;
         }
         let mut rest = queue;
         while !rest.is_empty() {
@@ -159,7 +159,9 @@ impl Imap {
 
     fn round_trip(&mut self, wire: &mut Wire, round: &mut [Queued]) -> Result<()> {
         self.leaving = round.last().is_some_and(|queued| queued.line.command == "LOGOUT");
-        let tags = match self.send_round(wire, round) {
+        let sent = self.send_round(wire, round);
+        self.leaving &= sent.is_ok();
+        let tags = match sent {
             // At one of its literals.
             Err(Error::Rejected(refusal)) if !refusal.closing => {
                 round.iter_mut().for_each(|queued| queued.answer(Err(Error::Rejected(refusal.clone()))));

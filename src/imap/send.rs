@@ -131,10 +131,23 @@ impl Imap {
         let names = self.names != Names::Utf8 && lines.iter().any(|line| line.names_a_mailbox());
         let literals = body.is_some_and(|size| size <= UNASKED_BODY) || lines.iter().any(|line| line.has_literal());
         if names || literals {
-            self.learn_capabilities(wire)?;
+            self.ask_capabilities(wire)?;
         }
         self.begin(wire)?;
         self.bodies_asked = lines.iter().any(|line| line.asks_for_bodies());
+        Ok(())
+    }
+
+    /// Asks for the capabilities, unless they are known. A server that refuses to tell has none: names go out in UTF-7, and
+    /// literals wait.
+    pub(super) fn ask_capabilities(&mut self, wire: &mut Wire) -> Result<()> {
+        // Even if LOGOUT is what comes next, a goodbye now is no answer to it.
+        let leaving = std::mem::take(&mut self.leaving);
+        match self.learn_capabilities(wire).map(drop) {
+            Err(Error::Rejected(refusal)) if !refusal.closing => drop(self.capabilities.get_or_insert_default()),
+            result => result?,
+        }
+        self.leaving = leaving;
         Ok(())
     }
 

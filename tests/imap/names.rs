@@ -4,7 +4,7 @@ use mailconnect::imap::{ListQuery, MailboxName};
 use mailconnect::testing::Script;
 use mailconnect::{Connector, Error, ImapClient};
 
-use crate::{offering, session, session_of};
+use crate::{offering, rejected, session, session_of};
 
 const UNKNOWN: &str = "S: * OK ready\n";
 
@@ -85,6 +85,42 @@ fn a_name_waits_for_the_log_in_before_it() {
         batch.login("u", "p");
         let mailbox = batch.select("ü");
         assert!(batch.run().unwrap().take(mailbox).unwrap_err().rejection().is_some());
+    });
+}
+
+/// A server that does not say what it can do gets names in UTF-7, as ever; a refusal to say it refuses nothing that is sent
+/// after it, and nothing is over by it.
+#[test]
+fn a_refusal_to_tell_what_names_are_is_none_of_the_command() {
+    let script = format!(
+        "{UNKNOWN}C: A1 CAPABILITY\nS: A1 NO\nC: A2 CREATE &APw-\nS: A2 OK\n\
+                          C: A3 UID SEARCH CHARSET UTF-8 TEXT {{2}}\nWAIT\nS: +\nC: \\xc3\\xbc\nS: A3 OK"
+    );
+    played(&script, |mut client| {
+        client.create("ü").unwrap();
+        client.uid_search("TEXT \"ü\"").unwrap();
+    });
+    let script = format!(
+        "{UNKNOWN}C: A1 CAPABILITY\nS: A1 BAD what\nC: A2 CREATE &APw-\nC: A3 STATUS x (MESSAGES)\nC: A4 LOGOUT\n\
+         S: A2 NO [ALREADYEXISTS] there\nS: * STATUS x (MESSAGES 1)\nS: A3 OK\nS: * BYE\nS: A4 OK"
+    );
+    played(&script, |mut client| {
+        let mut batch = client.batch();
+        let (created, status) = (batch.create("ü"), batch.status("x", "MESSAGES"));
+        batch.logout();
+        let mut replies = batch.run().unwrap();
+        assert_eq!(rejected(&replies.take(created).unwrap_err()), ("CREATE", "NO", Some("ALREADYEXISTS")));
+        assert_eq!(replies.take(status).unwrap().messages, Some(1));
+        replies.done().unwrap();
+    });
+    // A goodbye in its place is the end.
+    let script = format!("{UNKNOWN}C: A1 CAPABILITY\nS: * BYE\nEOF");
+    played(&script, |mut client| {
+        let mut batch = client.batch();
+        batch.create("ü");
+        batch.logout();
+        assert!(matches!(batch.run(), Err(Error::Rejected(_))));
+        assert!(!client.is_open());
     });
 }
 

@@ -133,6 +133,11 @@ impl Client<Imap> {
     }
 }
 
+/// True for what a server may call the whole message; see `is_section_name`.
+fn is_whole(section: &str) -> bool {
+    ["BODY[]", "BODY.PEEK[]", "RFC822", "RFC822[]"].iter().any(|name| section.eq_ignore_ascii_case(name))
+}
+
 /// There is no message with this UID, or what was sent in its place is in the caller's hands already.
 fn missing(uid: u32, written: bool) -> Error {
     let what = if written { "the server sent another message than that" } else { "there is no message" };
@@ -312,7 +317,9 @@ impl Message<'_> {
         while let Some(item) = self.next_item()? {
             match item {
                 Item::Uid(uid) => told = Some(uid),
-                Item::Section(mut section) if size.is_none() && told.is_none_or(|told| told == uid) => {
+                Item::Section(mut section)
+                    if size.is_none() && told.is_none_or(|told| told == uid) && is_whole(section.name()) =>
+                {
                     size = if section.is_nil() { None } else { Some(section.copy_to(target)?) };
                 }
                 _ => {}

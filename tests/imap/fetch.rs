@@ -144,10 +144,14 @@ fn fetch_to_writes_the_message_or_fails() {
         "S: * 4 FETCH (BODY[] {6}\nS: a\\r\\n.b\\n UID 7)\nS: * 4 FETCH (FLAGS () UID 7)\nS: A1 OK\n",
         "S: * 2 FETCH (UID 3 BODY[] {2}\nS: no)\nS: * 4 FETCH (BODY[] {6}\nS: a\\r\\n.b\\n UID 7)\nS: A1 OK\n",
         "S: * 4 FETCH (UID 7 BODY[] {6}\nS: a\\r\\n.b\\n)\nS: * 2 FETCH (BODY[] {2}\nS: no UID 3)\nS: * 4 FETCH (UID 7 BODY[] {2}\nS: no)\nS: A1 OK\n",
+        // What is not the whole of it.
+        "S: * 4 FETCH (UID 7 BODY[TEXT] {2}\nS: no RFC822.HEADER \"no\" BINARY[1] \"no\" BODY[]<2> \"no\" body.peek[] {6}\nS: a\\r\\n.b\\n)\nS: A1 OK\n",
+        "S: * 4 FETCH (UID 7 RFC822[] {6}\nS: a\\r\\n.b\\n)\nS: A1 OK\n",
+        "S: * 4 FETCH (UID 7 RFC822 {6}\nS: a\\r\\n.b\\n)\nS: A1 OK\n",
     ] {
         session(&format!("{ask}{answer}"), |mut client| {
             let mut message = Vec::new();
-            assert_eq!(client.fetch_to(7, &mut message).unwrap(), 6);
+            assert_eq!(client.fetch_to(7, &mut message).unwrap(), 6, "{answer}");
             assert_eq!(message, b"a\r\n.b\n");
         });
     }
@@ -156,6 +160,7 @@ fn fetch_to_writes_the_message_or_fails() {
         "S: * 4 FETCH (UID 7 BODY[] NIL)\nS: A1 OK\n",
         "S: * 4 FETCH (FLAGS ())\nS: A1 OK\n",
         "S: * 4 FETCH (UID 4 BODY[] {1}\nS: x)\nS: A1 OK\n",
+        "S: * 4 FETCH (UID 7 BODY[1] {1}\nS: x)\nS: A1 OK\n",
     ] {
         session(&format!("{ask}{answer}C: A2 NOOP\nS: A2 OK"), |mut client| {
             let error = client.fetch_to(7, &mut Vec::new()).unwrap_err();

@@ -63,8 +63,8 @@ impl Client<Imap> {
 /// Arguments are those of the client's own verbs. One that is refused is told by [`run`](Self::run), which sends nothing
 /// then. These wait for the answers to what is before them, as RFC 9051, 5.5 has it: a command with sequence numbers after
 /// one that may change them (any but `FETCH`, `STORE` and `SEARCH` with sequence numbers themselves; `SELECT` starts anew),
-/// and a string that the server must ask for. So does a mailbox's name with letters other than ASCII behind a log-in, after
-/// which servers may want it in UTF-8.
+/// and a string that the server must ask for. So does a mailbox's name behind a log-in if it has anything that is not
+/// the same in UTF-8, which servers may want from there on: letters other than ASCII, `&`, control characters.
 ///
 /// **A refusal stops nothing**: what stands behind it is done all the same. So never put a deletion (`\\Deleted` by
 /// `STORE`, `EXPUNGE`, `CLOSE`) behind the `COPY` that it depends on: if that fails, the mail is lost; see

@@ -290,7 +290,8 @@ impl CopyUid {
     }
 
     /// The UID of the copy of this message, as the server has told it; none if it was not copied. It is found without a look
-    /// at all ranges, so it may be asked of every message.
+    /// at all ranges, so it may be asked of every message. Of one that the server names twice, which it should not, that
+    /// counts which is beside the range with the lower start, and of two that start alike the first.
     pub fn destination_of(&self, uid: u32) -> Option<u32> {
         self.pairs.beside(uid)
     }

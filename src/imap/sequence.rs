@@ -293,7 +293,8 @@ struct Run {
 }
 
 impl Pairs {
-    /// Goes over both in the order of their ranges. A number that is in the first set twice counts once.
+    /// Goes over both in the order of their ranges. A number that is in the first set twice counts once,
+    /// in the range that starts lower, or comes first of those that start alike.
     pub(super) fn new(set: &SequenceSet, beside: &SequenceSet) -> Self {
         let (mut ours, mut theirs) = (numbers(set), numbers(beside));
         let (mut our, mut their) = (ours.next(), theirs.next());

@@ -124,7 +124,7 @@ fn rule_12_two_sets_stand_side_by_side_as_ranges() {
         ("304,320:319,7", "9,2:3,1", vec![(304, 9), (319, 2), (320, 3), (7, 1)]),
         ("1:4", "7:8,3,5", vec![(1, 7), (2, 8), (3, 3), (4, 5)]),
         ("9,1:2", "1:10", vec![(9, 1), (1, 2), (2, 3)]),
-        // A number that is named twice is at its lowest range, the rest is where it was.
+        // A number that is named twice is in the range that starts lower, or comes first; the rest is where it was.
         ("3:5,1:4", "11:17", vec![(3, 16), (4, 17), (5, 13), (1, 14), (2, 15)]),
         ("2,2,1:3", "1:5", vec![(1, 3), (2, 4), (3, 5)]),
         ("1:9,2:3,5", "1:12", (1..=9).map(|n| (n, n)).collect()),

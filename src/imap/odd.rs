@@ -38,11 +38,14 @@ impl Odd {
 
     fn of_pairs(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
         let rest = bytes.len().saturating_sub(at);
-        let end = (rest <= self.0).then(|| odd_end(bytes, at));
-        if end == Some(None) {
-            *self = Self(rest.saturating_sub(STRING));
+        if rest > self.0 {
+            return None;
         }
-        end.flatten()
+        let end = odd_end(bytes, at);
+        if let Err(searched) = end {
+            *self = Self(bytes.len().saturating_sub(searched));
+        }
+        end.ok()
     }
 }
 
@@ -82,18 +85,20 @@ pub(super) fn two_quotes(bytes: &[u8], start: usize, end: usize) -> Option<usize
     (two && matches!(bytes.get(end + 2), None | Some(b' ' | b')' | b'\r' | b'\n'))).then_some(end + 2)
 }
 
-fn odd_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+/// The end of a string with pairs of such quotes; or how far it was looked for in vain.
+fn odd_end(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
     let near = bytes.get(..at.saturating_add(STRING)).unwrap_or(bytes);
     let mut inner = true;
     loop {
-        let found = at + memchr3(b'"', b'\\', b'\n', near.get(at..)?)?;
+        let next = near.get(at..).and_then(|rest| memchr3(b'"', b'\\', b'\n', rest));
+        let Some(found) = next.map(|next| at + next) else { return Err(near.len()) };
         at = found + 1;
-        match near.get(found)? {
-            b'"' if inner => inner = false,
-            b'"' if ends_at(bytes, at) => return Some(at),
-            b'"' => inner = true,
-            b'\\' => at += 1,
-            _ => return None,
+        match near.get(found) {
+            Some(b'"') if inner => inner = false,
+            Some(b'"') if ends_at(bytes, at) => return Ok(at),
+            Some(b'"') => inner = true,
+            Some(b'\\') => at += 1,
+            _ => return Err(found),
         }
     }
 }
@@ -140,17 +145,22 @@ pub(super) fn in_bytes(rest: &[u8], size: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// Rule 12: bytes in which no end was found are not gone over for the next string.
+    /// Rule 12: bytes in which no end was found are not gone over for the next string; those behind them are.
     #[test]
     fn rule_12_an_end_is_not_looked_for_twice() {
-        let (first, second) = ("\"a\"b\n", "\"c \"d\" e\" f");
-        for (between, found) in [(0, false), (STRING - 20, false), (STRING, true)] {
-            let text = [first, &" ".repeat(between), second].concat();
-            let (bytes, at, end) = (text.as_bytes(), text.len() - 7, text.len() - 2);
+        let second = "\"c \"d\"x e\" f";
+        for (first, between, found) in [
+            ("\"a\"b\"", 0, false),
+            ("\"a\"b\"", STRING - 40, false),
+            ("\"a\"b\"", STRING, true),
+            ("\"a\"b\n", 0, true),
+        ] {
+            let text = [first, &"x".repeat(between), second].concat();
+            let (bytes, at, end) = (text.as_bytes(), text.len() - 8, text.len() - 2);
             assert_eq!(Odd::default().end(bytes, at), Some(end));
             let mut odd = Odd::default();
             assert_eq!(odd.end(bytes, 3), None);
-            assert_eq!(odd.end(bytes, at), found.then_some(end), "{between}");
+            assert_eq!(odd.end(bytes, at), found.then_some(end), "{between} behind {first:?}");
         }
     }
 }

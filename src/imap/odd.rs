@@ -10,7 +10,7 @@ use super::strings::special;
 const STRING: usize = 1000;
 
 /// Up to where, counted from the end of the bytes, such an end was looked for in vain: it is not looked for again before
-/// that, so that no byte is gone over more than twice.
+/// that, so that no byte is searched twice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Odd(usize);
 
@@ -22,26 +22,26 @@ impl Default for Odd {
 
 impl Odd {
     /// The end of a string that seems to have ended here, right before an atom: `"a "b" c"`. Then quotes in it were not
-    /// escaped (Gmail, Zimbra, MailKit #485), and those that begin so end with the next.
+    /// escaped (Gmail, Zimbra, MailKit #485), and those that begin so end with the next. The string begins at `start`.
     #[inline]
-    pub(super) fn end(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+    pub(super) fn end(&mut self, bytes: &[u8], start: usize, at: usize) -> Option<usize> {
         if ends_at(bytes, at) {
             return None;
         }
         let before = at.checked_sub(2).and_then(|before| bytes.get(before));
         // Quotes that go together stand before words, not in them.
         if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii()) {
-            return end_of_one(bytes, at).or_else(|| self.of_pairs(bytes, at));
+            return end_of_one(bytes, at).or_else(|| self.of_pairs(bytes, start, at));
         }
-        self.of_pairs(bytes, at).or_else(|| end_of_one(bytes, at))
+        self.of_pairs(bytes, start, at).or_else(|| end_of_one(bytes, at))
     }
 
-    fn of_pairs(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+    fn of_pairs(&mut self, bytes: &[u8], start: usize, at: usize) -> Option<usize> {
         let rest = bytes.len().saturating_sub(at);
         if rest > self.0 {
             return None;
         }
-        let end = odd_end(bytes, at);
+        let end = odd_end(bytes, start, at);
         if let Err(searched) = end {
             *self = Self(bytes.len().saturating_sub(searched));
         }
@@ -85,18 +85,35 @@ pub(super) fn two_quotes(bytes: &[u8], start: usize, end: usize) -> Option<usize
     (two && matches!(bytes.get(end + 2), None | Some(b' ' | b')' | b'\r' | b'\n'))).then_some(end + 2)
 }
 
-/// The end of a string with pairs of such quotes; or how far it was looked for in vain.
-fn odd_end(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
+/// The end of a string with pairs of such quotes; or how far it was looked for in vain. Where their number is odd, the quotes
+/// of the strings behind it seem to be in it, with what stands between them: then it has ended before that.
+fn odd_end(bytes: &[u8], start: usize, mut at: usize) -> Result<usize, usize> {
     let near = bytes.get(..at.saturating_add(STRING)).unwrap_or(bytes);
-    let mut inner = true;
+    let between = |from, to| near.get(from..to).unwrap_or_default();
+    let mut depth = deeper(Some(0), between(start, at));
+    let (mut inner, mut closed) = (true, at);
     loop {
         let next = near.get(at..).and_then(|rest| memchr3(b'"', b'\\', b'\n', rest));
         let Some(found) = next.map(|next| at + next) else { return Err(near.len()) };
         at = found + 1;
         match near.get(found) {
-            Some(b'"') if inner => inner = false,
-            Some(b'"') if ends_at(bytes, at) => return Ok(at),
-            Some(b'"') => inner = true,
+            Some(b'"') if inner => {
+                depth = deeper(depth, between(closed, at));
+                if depth == Some(0) && closes_list(near.get(at..).unwrap_or_default()) {
+                    return Ok(at);
+                }
+                (inner, closed) = (false, at);
+            }
+            Some(b'"') => {
+                let text = between(closed, found);
+                let opens = matches!(text.last(), Some(b' ' | b'('));
+                match ends_at(bytes, at) {
+                    _ if opens && is_structure(text) => return Ok(closed),
+                    true if opens => return Err(found),
+                    true => return Ok(at),
+                    false => (inner, depth, closed) = (true, deeper(depth, text), at),
+                }
+            }
             Some(b'\\') => at += 1,
             _ => return Err(found),
         }
@@ -106,6 +123,31 @@ fn odd_end(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
 #[inline]
 fn atom_at(bytes: &[u8], at: usize) -> bool {
     matches!(bytes.get(at), Some(b'!' | b'#'..=b'\'' | b'*'..=b'~' | 0x80..))
+}
+
+/// How deep in parentheses some text ends; none if it closes more than it opens.
+fn deeper(depth: Option<usize>, text: &[u8]) -> Option<usize> {
+    text.iter().try_fold(depth?, |depth, byte| match byte {
+        b'(' => Some(depth + 1),
+        b')' => depth.checked_sub(1),
+        _ => Some(depth),
+    })
+}
+
+/// True for the end of a list, before which nothing is left out but NIL.
+fn closes_list(text: &[u8]) -> bool {
+    let mut rest = text.trim_ascii_start();
+    while let Some((b"NIL" | b"nil", behind)) = rest.split_at_checked(3) {
+        rest = behind.trim_ascii_start();
+    }
+    rest.starts_with(b")")
+}
+
+/// True for what stands before a string in a list, and in no text: NIL, or `((`.
+fn is_structure(between: &[u8]) -> bool {
+    let mut words = between.split(|byte| b" ()".contains(byte)).filter(|word| !word.is_empty()).peekable();
+    let some = words.peek().is_some() || between.windows(2).any(|pair| pair == b"((");
+    some && words.all(|word| word.eq_ignore_ascii_case(b"NIL"))
 }
 
 /// True if a quote before this byte can be the end of a string: no atom begins here but NIL and numbers, before which some
@@ -157,10 +199,10 @@ mod tests {
         ] {
             let text = [first, &"x".repeat(between), second].concat();
             let (bytes, at, end) = (text.as_bytes(), text.len() - 8, text.len() - 2);
-            assert_eq!(Odd::default().end(bytes, at), Some(end));
+            assert_eq!(Odd::default().end(bytes, at - 3, at), Some(end));
             let mut odd = Odd::default();
-            assert_eq!(odd.end(bytes, 3), None);
-            assert_eq!(odd.end(bytes, at), found.then_some(end), "{between} behind {first:?}");
+            assert_eq!(odd.end(bytes, 0, 3), None);
+            assert_eq!(odd.end(bytes, at - 3, at), found.then_some(end), "{between} behind {first:?}");
         }
     }
 }

@@ -186,7 +186,7 @@ impl<'a> Tokens<'a> {
                     let odd = escaped
                         .filter(|&at| ended(self.bytes, at, Some(end)))
                         .or_else(|| two_quotes(self.bytes, start, end));
-                    self.at = odd.or_else(|| self.odd.end(self.bytes, end)).unwrap_or(end);
+                    self.at = odd.or_else(|| self.odd.end(self.bytes, start, end)).unwrap_or(end);
                     return true;
                 }
                 // A hierarchy delimiter that some servers do not escape.

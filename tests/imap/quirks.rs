@@ -48,6 +48,8 @@ const FETCHED: &[Quirk] = &[
     ("an empty multipart", b"* 1 FETCH (BODY (NIL \"MIXED\" NIL \"inline\" -1) UID 5)\r\n", &["Structure([: multipart/MIXED])", "Uid(5)"]),
     ("Exchange: a string as disposition", b"* 1 FETCH (BODYSTRUCTURE (\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" -1 -1 NIL \"inline\" NIL))\r\n", &["Structure([1: TEXT/PLAIN])"]),
     ("Zimbra: quotes that are not escaped", b"* 1 FETCH (X (\"a \"b\" c\" NIL) UID 5)\r\n", &["X: (\"a \"b\" c\" NIL)", "Uid(5)"]),
+    ("a quote that is not escaped, before lists", b"* 1 FETCH (ENVELOPE (\"d\" \"24.\"-Monitor\" ((\"Ann\" NIL \"12345\" \"qq.com\")) NIL NIL ((\"x y UID 99 z\" NIL \"m\" \"h\")) NIL NIL NIL \"<i>\") UID 7)\r\n", &["", "Uid(7)"]),
+    ("the same at the end of one", b"* 1 FETCH (X (\"a\" \"b\"c\") UID 7 PREVIEW \"d \"e\" f\" RFC822.SIZE 5)\r\n", &["X: (\"a\" \"b\"c\")", "Uid(7)", "Preview(Some(\"d \\\"e\\\" f\"))", "Size(5)"]),
     ("a quoted string without an end", b"* 1 FETCH (X \"a UID 5)\r\n", &["X: \"a UID 5)"]),
     ("a list without an end", b"* 1 FETCH (UID 5 X (a\r\n", &["Uid(5)", "X: (a"]),
     ("a line end in a quoted string", b"* 1 FETCH (UID 5 X \"two\r\nlines\" BODY[] {7}\r\nA2 OK\r\n)\r\n", &["Uid(5)", "X: \"two"]),

@@ -72,6 +72,14 @@ fn quirks_cost_a_field_at_most() {
             &["\"x\" y - =?q?\"m\"?= h"],
             Some("i"),
         ),
+        // The same with one of them, in a subject and in the name that all addresses have.
+        (
+            "(\"d\" \"24.\"-Monitor\" ((\"24.\"-M\" NIL \"12345\" \"h\")) ((\"24.\"-M\" NIL \"12345\" \"h\")) NIL ((\"x y UID 99 z\" NIL \"m\" \"h\")) \
+             NIL NIL NIL \"i\")",
+            "24.\"-Monitor",
+            &["24.\"-M - 12345 h"],
+            Some("i"),
+        ),
         // (MailKit #1369) A literal that was counted in characters.
         (
             "(\"d\" {5}\r\nпочта (({5}\r\nИ \"к\" NIL \"m\" \"h\")) NIL NIL NIL NIL NIL NIL \"i\")",

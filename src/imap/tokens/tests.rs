@@ -74,6 +74,31 @@ fn all_kinds() {
             r#""a""b""c"NIL "d"5 "e"(x)"f"{1}"#,
             &["q:a", "q:b", "q:c", "a:NIL", "q:d", "a:5", "q:e", "(", "a:x", ")", "q:f", "a:{1}"],
         ),
+        // An odd number of them, in places where pairs are looked for first: where NIL, lists, their end or another string
+        // follows, the quote before that was the end.
+        (
+            r#"(("24."-M" (("Ann" NIL "12345" "q")))"#,
+            &["(", "(", r#"q:24."-M"#, "(", "(", "q:Ann", "a:NIL", "q:12345", "q:q", ")", ")", ")"],
+        ),
+        (
+            r#"("A."b" NIL "m."c" ) "(A."b" ((NIL "m."c")"#,
+            &["(", r#"q:A."b"#, "a:NIL", r#"q:m."c"#, ")", r#"q:(A."b"#, "(", "(", "a:NIL", r#"q:m."c"#, ")"],
+        ),
+        (r#"("<i."d>") UID 7 "a."b" 5"#, &["(", r#"q:<i."d>"#, ")", "a:UID", "a:7", r#"q:a."b"#, "a:5"]),
+        (r#"("<a."b>" nil NIL ) UID 7 "c")"#, &["(", r#"q:<a."b>"#, "a:nil", "a:NIL", ")", "a:UID", "a:7", "q:c", ")"]),
+        (r#"("a."b" x) UID 7 "c")"#, &["(", "q:a.", "a:b\"", "a:x", ")", "a:UID", "a:7", "q:c", ")"]),
+        (r#""24."x" "" NIL"#, &[r#"q:24."x"#, "q:", "a:NIL"]),
+        (r#""24."x" " y" 5"#, &[r#"q:24."x"#, "q: y", "a:5"]),
+        (r#""a "b" c."-d" (("e"))"#, &[r#"q:a "b" c."-d"#, "(", "(", "q:e", ")", ")"]),
+        // Nothing tells it: no other string is swallowed.
+        (r#""5."x" y "" 5"#, &["q:5.", "a:x\"", "a:y", "q:", "a:5"]),
+        // Parentheses in the text are text, and so is NIL.
+        (r#""the "b" NIL" 5"#, &[r#"q:the "b" NIL"#, "a:5"]),
+        (r#"""Ann" ("Annie") Lee" ""Ann" ("Annie")" 5"#, &[r#"q:"Ann" ("Annie") Lee"#, r#"q:"Ann" ("Annie")"#, "a:5"]),
+        (
+            r#""see ("a") or ("b")" "(the "c") (d) "e" f" ":) "g" (5) h" 5"#,
+            &[r#"q:see ("a") or ("b")"#, r#"q:(the "c") (d) "e" f"#, r#"q::) "g" (5) h"#, "a:5"],
+        ),
         // (MailKit #1369) A literal that was counted in characters, as Java and .NET count them.
         ("{4}\r\nд\"д\" x", &["l:д\"д\"", "a:x"]),
         ("({3}\r\n😀é) {2}\r\nжж", &["(", "l:😀é", ")", "l:жж"]),
@@ -174,6 +199,10 @@ fn rule_12_no_text_takes_more_than_linear_time() {
         "\"a ",
         "\"a\"b ",
         "\"a\"b\" ",
+        "\"a.\"b\n",
+        "\"a.\"b\" ((",
+        "\"a.\"b\" \"\" ",
+        "\"(\"b\") ",
         "\"a\"",
         "{2}\r\né\u{e9}x ",
         "\"\\\" ",

@@ -7,19 +7,24 @@
 mod options;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mailconnect::imap::Event;
 use mailconnect::tls::CertificateErrors;
 use mailconnect::{Connector, ImapClient, Result, testing};
 use options::Options;
 
-/// Even if nothing is told, it looks for new mail so often.
+/// Even if nothing is told, it looks for new mail this often.
 const AN_HOUR: Duration = Duration::from_secs(3600);
+
+/// And no more often than this, if a server ends each IDLE at once.
+const A_SECOND: Duration = Duration::from_secs(1);
 
 /// What is known of the inbox, from one connection to the next. Your own program may keep it in a file.
 #[derive(Default)]
 struct Known {
+    /// The inbox was seen at least once.
+    seen: bool,
     validity: Option<u32>,
     last_uid: u32,
 }
@@ -39,8 +44,11 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut known = Known::default();
     loop {
         match watch(&connector, &options, &mut known, throw_away.is_some()) {
-            // The network failed, or the server has said goodbye; a wrong password or certificate does not pass.
-            Err(error) if error.is_transient() => println!("{error}; again in a minute"),
+            // The network failed, or the server has said goodbye; a wrong password or certificate does not pass. What never
+            // worked may have a wrong name.
+            Err(error) if error.is_transient() && known.seen && throw_away.is_none() => {
+                println!("{error}; again in a minute");
+            }
             result => return Ok(result?),
         }
         thread::sleep(Duration::from_secs(60));
@@ -70,11 +78,16 @@ fn watch(connector: &Connector, options: &Options, known: &mut Known, demonstrat
     imap.login(&options.user, &options.password)?;
     let inbox = imap.select("INBOX")?;
     println!("{} messages in the inbox", inbox.exists);
-    if inbox.uid_validity != known.validity {
+    if !known.seen || inbox.uid_validity != known.validity {
         // The first time, or the UIDs are of other messages now: what is there is not new.
-        *known = Known { validity: inbox.uid_validity, last_uid: inbox.uid_next.unwrap_or(1).saturating_sub(1) };
+        let last_uid = match inbox.uid_next {
+            Some(next) => next.saturating_sub(1),
+            None => imap.uid_search("ALL")?.into_iter().max().unwrap_or_default(),
+        };
+        *known = Known { seen: true, validity: inbox.uid_validity, last_uid };
     }
     loop {
+        let begun = Instant::now();
         let found = tell_new(&mut imap, known)?;
         if demonstration && found > 0 {
             return imap.quit();
@@ -90,6 +103,9 @@ fn watch(connector: &Connector, options: &Options, known: &mut Known, demonstrat
             }
         }
         idle.done()?;
+        if found == 0 {
+            thread::sleep(A_SECOND.saturating_sub(begun.elapsed()));
+        }
     }
 }
 

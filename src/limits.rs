@@ -32,15 +32,16 @@ pub struct Limits {
     pub nesting: usize,
     /// Tokens in an IMAP response: 1 000 000.
     pub tokens: usize,
-    /// Bytes of a decoded SASL challenge: 12 288, as RFC 4954 has it.
+    /// Bytes of a decoded SASL challenge: 12 288, as RFC 4954 has it. A longer one ends the log-in alone.
     pub sasl_challenge: usize,
-    /// Lowest and highest SCRAM iteration count taken: 4 096 as RFC 5802 demands, 1 000 000 to bound the work.
+    /// Lowest and highest SCRAM iteration count taken: 4 096 as RFC 5802 demands, 1 000 000 to bound the work. Another one
+    /// ends the log-in alone.
     pub scram_iterations: (u32, u32),
     /// Capabilities: 1 000.
     pub capabilities: usize,
     /// Entries of a LIST or UIDL: 4 000 000, the largest mailboxes known.
     pub list_entries: usize,
-    /// Unsolicited events kept until they are read: 1 024.
+    /// Unsolicited events kept until they are read: 1 024. More are dropped, which `Events::incomplete` tells.
     pub event_queue: usize,
     /// Bytes of an unread rest that the next command reads away, and of message bodies in an answer that nobody has asked
     /// for: 1 MiB. Above, closing is cheaper.

@@ -260,11 +260,11 @@ pub struct Rejection {
     /// Whether it may pass.
     pub severity: Severity,
     /// True if the connection ends with it: the server says that it closes (`421`, `BYE`), or it refused where nothing can
-    /// follow (in place of a greeting, in the middle of a message). SMTP's `421` is the answer to the command all the
-    /// same, and POP3 has no such status.
+    /// follow (in place of a greeting, in the middle of a message).
     pub closing: bool,
     /// True if it is a goodbye that came in place of an answer (IMAP's `BYE`, which answers no command), and a command that
-    /// changes the server's state had been sent whole; see [`Error::outcome_unknown`](crate::Error::outcome_unknown).
+    /// changes the server's state had been sent whole; see [`Error::outcome_unknown`](crate::Error::outcome_unknown). SMTP's
+    /// `421` is the answer to the command, and POP3 has no goodbye of its own.
     pub outcome_unknown: bool,
 }
 

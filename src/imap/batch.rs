@@ -38,7 +38,7 @@ impl Client<Imap> {
     /// let login = batch.login("user", "password");
     /// let inbox = batch.select("INBOX");
     /// let flags = batch.uid_fetch("1:*", "(FLAGS)");
-    /// let mut replies = batch.run()?; // one wait for all three
+    /// let mut replies = batch.run()?; // one wait for all three, if the greeting told the capabilities
     /// replies.take(login)?; // a refusal of it is no error of `run`
     /// assert_eq!(replies.take(inbox)?.exists, 1);
     /// for message in replies.take(flags)? {

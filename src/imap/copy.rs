@@ -40,7 +40,7 @@ impl Client<Imap> {
         self.exchange(|imap, wire| imap.perform(wire, copying("COPY", &set, mailbox)?))
     }
 
-    /// As [`copy`](Self::copy), by UID. What is too long for a line goes out in [`chunks`](SequenceSet::chunks).
+    /// As [`copy`](Self::copy), by UID. It goes out in one line: cut a long set by [`chunks`](SequenceSet::chunks) first.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -108,7 +108,8 @@ impl Client<Imap> {
         self.exchange(|imap, wire| imap.perform(wire, copying("MOVE", &set, mailbox)?))
     }
 
-    /// As [`move_to`](Self::move_to), by UID. What is too long for a line goes out in [`chunks`](SequenceSet::chunks).
+    /// As [`move_to`](Self::move_to), by UID. It goes out in one line: cut a long set by [`chunks`](SequenceSet::chunks)
+    /// first.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -128,7 +129,8 @@ impl Client<Imap> {
     /// # }
     /// ```
     ///
-    /// Where MOVE is missing, it takes three steps, each only if the one before has succeeded (so no [`Batch`](super::Batch)):
+    /// Where MOVE is missing, it takes three steps, each only if the one before has succeeded (so no [`Batch`](super::Batch)).
+    /// And only for UIDs that are known: what arrives between two steps is in `304:*` too, and would be deleted without a copy.
     ///
     /// ```
     /// use mailconnect::imap::Store;
@@ -189,8 +191,8 @@ impl Client<Imap> {
         self.exchange(|imap, wire| imap.perform(wire, (Line::changing("EXPUNGE"), Gone(Vec::new()))))
     }
 
-    /// As [`expunge`](Self::expunge), of these UIDs only (UIDPLUS, RFC 4315). What is too long for a line goes out in
-    /// [`chunks`](SequenceSet::chunks).
+    /// As [`expunge`](Self::expunge), of these UIDs only (UIDPLUS, RFC 4315). It goes out in one line: cut a long set
+    /// by [`chunks`](SequenceSet::chunks) first.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

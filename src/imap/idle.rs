@@ -112,7 +112,8 @@ impl Idle<'_> {
 
     /// Waits for the next event; none once the time is over, [`IdleHandle::done`] was called, or the server has ended it.
     /// The client can be used for something else then. If half a response is there when the time is over, it is not waited
-    /// for: the next command ends the IDLE, as if this were dropped.
+    /// for: the next command ends the IDLE, as if this were dropped. If there were more events than are kept, some are
+    /// missing, and `incomplete` of [`Client::events`](crate::Client::events) tells so afterwards.
     ///
     /// # Errors
     /// Those of the connection. A goodbye of the server is [`Error::Rejected`](crate::Error::Rejected).

@@ -40,11 +40,12 @@
 //! if mailbox.uid_validity != validity {
 //!     (validity, last) = (mailbox.uid_validity, 0); // all that was kept is of no use
 //! }
-//! for message in imap.uid_fetch(last.saturating_add(1).., "(FLAGS)")?.collect()? {
-//!     // Where nothing is new the server tells of the last message all the same.
-//!     if let Some(uid) = message.uid().filter(|&uid| uid > last) {
+//! let before = last;
+//! for message in imap.uid_fetch(before.saturating_add(1).., "(FLAGS)")?.collect()? {
+//!     // They come in any order, and where nothing is new the server tells of the last message all the same.
+//!     if let Some(uid) = message.uid().filter(|&uid| uid > before) {
 //!         println!("new: {uid}");
-//!         last = uid;
+//!         last = last.max(uid);
 //!     }
 //! }
 //! // Keep `validity` and `last`.

@@ -43,9 +43,11 @@ impl<'a> MailboxName<'a> {
 
     /// The name in modified UTF-7 (RFC 3501, 5.1.3), for [`command`](crate::Client::command), which encodes nothing; the verbs
     /// do this by themselves. Gmail wants its labels so too. Put quotes around it, and a backslash before each `"` and `\`
-    /// in it. A server with `UTF8=ACCEPT` or `IMAP4rev2` enabled takes names in UTF-8 instead.
+    /// in it. A server with `UTF8=ACCEPT` or `IMAP4rev2` enabled takes names in UTF-8 instead, which `command` does not
+    /// send.
     ///
-    /// What a server has sent stays as it is; `command` refuses it if it is not ASCII.
+    /// What a server has sent stays as it is, but that what is not UTF-8 in it is replaced; `command` refuses it if it is not
+    /// ASCII.
     ///
     /// ```
     /// use mailconnect::imap::MailboxName;

@@ -35,7 +35,8 @@ impl Client<Imap> {
         self.exchange(|imap, wire| imap.perform(wire, storing("STORE", &set, store)?))
     }
 
-    /// As [`store`](Self::store), by UID. What is too long for a line goes out in [`chunks`](SequenceSet::chunks).
+    /// As [`store`](Self::store), by UID. It goes out in one line: cut a long set by [`chunks`](SequenceSet::chunks)
+    /// first.
     ///
     /// ```
     /// use mailconnect::imap::Store;

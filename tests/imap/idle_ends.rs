@@ -340,7 +340,7 @@ fn half_a_response_on_every_back_end() {
         for (half, rest, told) in halves() {
             let tls = if backend.is_some() { "TLS\n" } else { "" };
             let server = Script::parse(&format!(
-                "{tls}S: * OK [CAPABILITY IMAP4rev1 IDLE] hi\nC: A1 IDLE\nS: +\nS: * 8 EXISTS\nS- {half}\nC: DONE\nS- {rest}\n\
+                "{tls}S: * OK [CAPABILITY IMAP4rev1 IDLE] hi\nC: A1 IDLE\nS: +\nS- * 8 EXISTS\\r\\n{half}\nC: DONE\nS- {rest}\n\
                  S: A1 OK\nS: DONE BAD what?\nC: A2 NOOP\nS: A2 OK\nC: A3 LOGOUT\nS: A3 OK\nCLOSE"
             ));
             let server = server.unwrap().listen().unwrap();

@@ -125,6 +125,7 @@ fn a_long_answer_gets_more_time_as_it_comes() {
     timeouts.final_answer = Duration::from_secs(5);
     let connector = Connector::new().timeouts(timeouts);
     session_of(&connector, Script::parse("S: * OK hi\nC: A1 EXPUNGE\nPAUSE 6s\nSTALL").unwrap(), |mut client| {
-        assert!(client.expunge().unwrap_err().is_timeout());
+        let Err(Error::Timeout(timeout)) = client.expunge() else { panic!("no time-out") };
+        assert_eq!((timeout.at.phase, timeout.limit), (Phase::FinalAnswer, Some(Duration::from_secs(5))));
     });
 }

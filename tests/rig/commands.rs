@@ -318,7 +318,7 @@ impl Session {
         if self.may("IDLE", "IDLE", |client| client.idle(Duration::from_secs(20))?.done())?.is_none() {
             return Ok(());
         }
-        // Mailutils says nothing during IDLE; Courier tells other sessions only with a daemon beside it.
+        // Mailutils says nothing during IDLE; Courier tells other sessions only with a daemon beside it; Hoodiecrow none.
         if matches!(endpoint.store.as_deref(), Some("mailutils" | "courier" | "hoodiecrow")) {
             return Ok(());
         }

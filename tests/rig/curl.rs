@@ -27,7 +27,7 @@ pub(crate) const LEAST: usize = 18;
 const END: &[u8] = b"\n<<the end of what curl got>>\n";
 
 /// Seconds for one transfer of curl's.
-const WATCHDOG: &str = "60";
+const WATCHDOG: &str = "180";
 
 /// Compares the first mailbox with what was `seen` of it, and has curl append to the second. No mailbox is open, before
 /// or afterwards. Says how many things were compared.

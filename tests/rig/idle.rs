@@ -47,9 +47,9 @@ fn rounds(rig: &Rig, endpoint: &Endpoint, connector: &Connector) -> Checked {
     let mailbox = format!("mc-idle-{}", Message::short("x").tag);
     mailboxes::naming(crowded, || other.create(mailbox.as_str())).during("CREATE")?;
     let result = in_mailbox(&mut listener, &mut other, &mailbox);
-    listener.quit().during("LOGOUT")?;
+    let left = listener.quit().during("LOGOUT");
     mailboxes::naming(crowded, || other.delete(mailbox.as_str())).during("DELETE")?;
-    result
+    result.and(left)
 }
 
 fn in_mailbox(listener: &mut ImapClient, other: &mut ImapClient, mailbox: &str) -> Checked {

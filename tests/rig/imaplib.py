@@ -7,7 +7,7 @@ context = ssl.create_default_context()
 if identity:
     context.load_cert_chain(identity[0])
 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-imap = imaplib.IMAP4_SSL(host, int(port), ssl_context=context) if mode == "implicit" else imaplib.IMAP4(host, int(port))
+imap = imaplib.IMAP4_SSL(host, int(port), ssl_context=context, timeout=180) if mode == "implicit" else imaplib.IMAP4(host, int(port), timeout=180)
 if mode == "starttls":
     imap.starttls(context)
 imap.login(user, password)

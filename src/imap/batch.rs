@@ -393,7 +393,9 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// The first argument that was refused, before a byte is sent, and what the server cannot do; those of the connection,
-    /// after which what was answered before is lost too.
+    /// after which what was answered before is lost too (so that it may have been done, though
+    /// [`outcome_unknown`](Error::outcome_unknown) speaks only of what was not answered). A log-in that was refused is told as
+    /// that, also if the server hangs up on what is behind it.
     pub fn run(self) -> Result<Replies> {
         let Self { client, id, mut queue, error, login, .. } = self;
         if let Some(error) = error {
@@ -406,7 +408,9 @@ impl Batch<'_> {
                 imap.run_log_in(wire, &mut queue).map(|logged_in| ((), logged_in))
             })?,
         }
-        let mut replies: Vec<_> = queue.into_iter().filter_map(Queued::into_reply).collect();
+        // They do not go the way on which errors lose what is secret in them.
+        let clean = |reply: Option<Reply>| reply.map(|reply| reply.map_err(|error| client.clean(error)));
+        let mut replies: Vec<_> = queue.into_iter().filter_map(Queued::into_reply).map(clean).collect();
         if logs_in {
             blame_log_in(&mut replies);
         }

@@ -222,6 +222,7 @@ impl Imap {
         }
         self.capabilities = Some(capabilities);
         self.learned = self.learned.wrapping_add(1);
+        self.will_not_tell = false;
     }
 
     /// Takes what a status response says to the client as a whole.

@@ -16,7 +16,8 @@ use crate::{Error, Result};
 const CALLERS: &str = "command";
 
 /// They go over any number of messages. Giving up early on one that changes something makes copies twice.
-const TAKE_LONG: &[&str] = &["COPY", "MOVE", "EXPUNGE", "CLOSE", "STORE", "SEARCH", "DELETE", "RENAME"];
+const TAKE_LONG: &[&str] =
+    &["COPY", "MOVE", "EXPUNGE", "CLOSE", "STORE", "SEARCH", "SORT", "THREAD", "DELETE", "RENAME"];
 
 /// A command without its tag.
 pub(super) struct Line<'a> {
@@ -98,16 +99,25 @@ impl<'a> Line<'a> {
 
     /// The server may be at it for minutes, however little it says.
     pub(super) fn takes_long(&self) -> bool {
-        TAKE_LONG.contains(&self.command.strip_prefix("UID ").unwrap_or(self.command))
+        TAKE_LONG.iter().any(|long| self.name().eq_ignore_ascii_case(long.as_bytes()))
+    }
+
+    /// What it is called, without UID.
+    fn name(&self) -> &[u8] {
+        let text = match self.pieces.first() {
+            Some(Piece::Text(_, text)) if self.command == CALLERS => text,
+            _ => self.command.as_bytes(),
+        };
+        match word(text) {
+            (uid, rest) if uid.eq_ignore_ascii_case(b"UID") => word(rest).0,
+            (name, _) => name,
+        }
     }
 
     /// True if another mailbox is selected by it, or none.
     pub(super) fn leaves_mailbox(&self) -> bool {
-        let name = match self.pieces.first() {
-            Some(Piece::Text(_, text)) if self.command == CALLERS => word(text).0,
-            _ => self.command.as_bytes(),
-        };
-        ["SELECT", "EXAMINE", "CLOSE", "UNSELECT"].iter().any(|leaves| name.eq_ignore_ascii_case(leaves.as_bytes()))
+        let leave = ["SELECT", "EXAMINE", "CLOSE", "UNSELECT"];
+        leave.iter().any(|leaves| self.name().eq_ignore_ascii_case(leaves.as_bytes()))
     }
 
     /// How many bytes it has, roughly.

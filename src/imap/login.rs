@@ -84,7 +84,7 @@ impl Imap {
         let before = self.learned;
         work(self, wire)?;
         if self.learned == before {
-            self.capabilities = None;
+            self.forget_capabilities();
         }
         self.identify(wire, IdTime::AfterLogin)
     }

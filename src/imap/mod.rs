@@ -155,6 +155,8 @@ pub struct Imap {
     capabilities: Option<Capabilities>,
     /// How often they were learned.
     learned: u32,
+    /// The server has refused to tell them.
+    will_not_tell: bool,
     news: News,
     preauth: bool,
     /// How mailboxes are named from here on.
@@ -267,6 +269,11 @@ impl Imap {
         }
         // A server that answers OK and names none has none.
         Ok(self.capabilities.get_or_insert_default())
+    }
+
+    /// They are others after a log-in.
+    fn forget_capabilities(&mut self) {
+        (self.capabilities, self.will_not_tell) = (None, false);
     }
 
     /// The capabilities, once they were asked for.

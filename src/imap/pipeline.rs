@@ -107,10 +107,18 @@ impl Imap {
         let before = self.learned;
         let size = self.round(queue);
         let Some((first, rest)) = queue.split_at_mut_checked(size) else { return Ok(false) };
-        self.round_trip(wire, first)?;
+        let outcome = self.round_trip(wire, first);
+        if let [Queued { reply: Some(Err(Error::Rejected(refusal))), .. }, ..] = first {
+            // Some servers (Dovecot) hang up on what is behind it.
+            refusal.closing |= outcome.is_err();
+            let refused = || Error::Rejected(refusal.clone());
+            rest.iter_mut().for_each(|queued| queued.answer(Err(refused())));
+            return outcome.map(|()| false).map_err(|_| refused());
+        }
+        outcome?;
         let logged_in = matches!(first, [Queued { reply: Some(Ok(_)), .. }, ..]);
         if logged_in && self.learned == before {
-            self.capabilities = None;
+            self.forget_capabilities();
         }
         self.run_rounds(wire, rest)?;
         Ok(logged_in)
@@ -158,9 +166,11 @@ impl Imap {
     }
 
     fn round_trip(&mut self, wire: &mut Wire, round: &mut [Queued]) -> Result<()> {
-        self.leaving = round.last().is_some_and(|queued| queued.line.command == "LOGOUT");
+        let leaves = round.last().is_some_and(|queued| queued.line.command == "LOGOUT");
+        // A goodbye that was there before is no answer to what is before it.
+        self.leaving = leaves && round.len() == 1;
         let sent = self.send_round(wire, round);
-        self.leaving &= sent.is_ok();
+        self.leaving = leaves && sent.is_ok();
         let tags = match sent {
             // At one of its literals.
             Err(Error::Rejected(refusal)) if !refusal.closing => {
@@ -230,6 +240,8 @@ impl Imap {
             self.news.left(&done);
         }
         queued.answer(done);
+        // They may be answered in another order.
+        wire.due_changes(round.iter().filter(|queued| queued.reply.is_none()).map(|queued| queued.line.changes));
         // Each command has its time.
         let next = round.iter().find(|queued| queued.reply.is_none());
         let long = next.is_some_and(|next| next.line.takes_long());

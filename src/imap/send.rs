@@ -138,13 +138,16 @@ impl Imap {
         Ok(())
     }
 
-    /// Asks for the capabilities, unless they are known. A server that refuses to tell has none: names go out in UTF-7, and
-    /// literals wait.
+    /// Asks for the capabilities, unless they are known. With a server that refuses to tell, names go out in UTF-7, and
+    /// literals wait; it is not asked again for their sake.
     pub(super) fn ask_capabilities(&mut self, wire: &mut Wire) -> Result<()> {
+        if self.will_not_tell {
+            return Ok(());
+        }
         // Even if LOGOUT is what comes next, a goodbye now is no answer to it.
         let leaving = std::mem::take(&mut self.leaving);
         match self.learn_capabilities(wire).map(drop) {
-            Err(Error::Rejected(refusal)) if !refusal.closing => drop(self.capabilities.get_or_insert_default()),
+            Err(Error::Rejected(refusal)) if !refusal.closing => self.will_not_tell = true,
             result => result?,
         }
         self.leaving = leaving;

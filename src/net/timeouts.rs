@@ -31,8 +31,7 @@ pub struct Timeouts {
     pub body: Duration,
     /// The answer to a whole body: 10 min, as RFC 5321 4.5.3.2.6 wants. Giving up early makes duplicates. So it does with
     /// IMAP's commands that go over any number of messages, which have this time too once they were sent whole: COPY, MOVE,
-    /// EXPUNGE, STORE, SEARCH and their UID forms, CLOSE, DELETE and RENAME, by their verbs; what goes out by `command` has
-    /// the time of a command. An answer that comes at 500 bytes a second stretches it as any other; a server that says now
+    /// EXPUNGE, STORE, SEARCH and their UID forms, CLOSE, DELETE, RENAME, and SORT and THREAD by `command`. An answer that comes at 500 bytes a second stretches it as any other; a server that says now
     /// and then that it is still at it does not.
     pub final_answer: Duration,
     /// The answer to QUIT or LOGOUT: 5 s. Nothing depends on it but POP3's deletions.

@@ -241,6 +241,14 @@ impl Wire {
         }
     }
 
+    /// Says anew, oldest first, which of the answers that are due are to commands that [change](Answer::changing) what the
+    /// server keeps: for a protocol whose answers may come in another order than its commands.
+    pub fn due_changes(&mut self, changes: impl IntoIterator<Item = bool>) {
+        for (answer, changes) in self.due.iter_mut().zip(changes) {
+            answer.changes_state = changes;
+        }
+    }
+
     /// While true, nothing can be sent, and whoever tries closes the connection: a cursor that holds the server in the
     /// middle of something (it waits for a message) takes this off for its own work, so that no other command is taken
     /// for part of that, also if the cursor was forgotten.

@@ -322,6 +322,46 @@ fn a_refused_log_in_is_what_later_tokens_tell() {
     });
 }
 
+/// (Dovecot) Some servers hang up on what is behind a log-in that was refused. And what they say of it is told without the
+/// password.
+#[test]
+fn rule_11_a_refused_log_in_is_told_whatever_follows() {
+    let commands = "C: A1 LOGIN \"u\" \"hunter2\"\nC: A2 NOOP\n";
+    let refused = "S: A1 NO [AUTHENTICATIONFAILED] hunter2 is wrong\n";
+    for (end, closes) in
+        [("S: A2 BAD hunter2", false), ("S: * BYE Too many invalid IMAP commands.\nEOF", true), ("EOF", true)]
+    {
+        let told = |error: &Error| {
+            assert_eq!(rejected(error), ("LOGIN", "NO", Some("AUTHENTICATIONFAILED")), "{end}: {error}");
+            assert!(error.is_permanent() && !format!("{error} {error:?}").contains("hunter2"), "{end}: {error:?}");
+        };
+        offering("", &format!("{commands}{refused}{end}"), |mut client| {
+            let mut batch = client.batch();
+            let login = batch.login("u", "hunter2");
+            let noop = batch.noop();
+            // What waits for the others is not sent.
+            let found = batch.search("1");
+            match batch.run() {
+                Err(error) => told(&error),
+                Ok(mut replies) => {
+                    told(&replies.take(login).unwrap_err());
+                    told(&replies.take(noop).unwrap_err());
+                    told(&replies.take(found).unwrap_err());
+                }
+            }
+            assert_eq!(client.is_open(), !closes, "{end}");
+        });
+    }
+    // Nor later.
+    offering("", "C: A1 LOGIN \"u\" \"hunter2\"\nS: A1 OK\nC: A2 SELECT x\nS: A2 NO for hunter2", |mut client| {
+        client.login("u", "hunter2").unwrap();
+        let mut batch = client.batch();
+        let inbox = batch.select("x");
+        let error = batch.run().unwrap().take(inbox).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    });
+}
+
 #[test]
 fn a_token_is_good_for_its_own_batch() {
     session("C: A1 NOOP\nS: A1 OK\nC: A2 NOOP\nC: A3 NOOP\nS: A2 OK\nS: A3 NO", |mut client| {

@@ -51,6 +51,21 @@ fn nothing_is_asked_twice() {
     });
 }
 
+/// A refusal to tell is asked around, but what needs an extension asks again.
+#[test]
+fn a_refusal_to_tell_does_not_last() {
+    let refused = "C: A2 CAPABILITY\nS: A2 BAD Request is throttled.\n";
+    let script = format!(
+        "{refused}C: A3 APPEND x {{5}}\nWAIT\nS: +\nC: Hello\nS: A3 OK\nC: A4 CREATE &APw-\nS: A4 OK\n\
+         C: A5 CAPABILITY\nS: * CAPABILITY IMAP4rev1 MOVE\nS: A5 OK\nC: A6 UID MOVE 1 x\nS: A6 OK"
+    );
+    logged_in(&script, |client| {
+        client.append("x", &[], b"Hello").unwrap();
+        client.create("ü").unwrap();
+        client.uid_move(1, "x").unwrap();
+    });
+}
+
 /// A large message waits for the server's leave anyway, and most commands have no literal.
 #[test]
 fn nothing_is_asked_where_it_saves_nothing() {

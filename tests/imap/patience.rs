@@ -27,6 +27,8 @@ const LONG: &[(&str, Work)] = &[
     ("UID SEARCH TEXT x", |client| client.uid_search("TEXT x").map(drop)),
     ("SEARCH RETURN (COUNT) TEXT x", |client| client.esearch("COUNT", "TEXT x").map(drop)),
     ("UID SEARCH RETURN (COUNT) TEXT x", |client| client.uid_esearch("COUNT", "TEXT x").map(drop)),
+    ("UID STORE 1:* +X-GM-LABELS (x)", |client| client.command("UID STORE 1:* +X-GM-LABELS (x)").map(drop)),
+    ("sort (ARRIVAL) UTF-8 ALL", |client| client.command("sort (ARRIVAL) UTF-8 ALL").map(drop)),
 ];
 
 const OFFERED: &str = "MOVE UIDPLUS ESEARCH";

@@ -38,6 +38,42 @@ fn a_goodbye_in_place_of_an_answer_leaves_the_outcome_unknown() {
     }
 }
 
+/// Tagged answers may come in another order than the commands (RFC 9051, 5.5).
+#[test]
+fn what_is_unanswered_in_a_batch_is_told_by_its_tag() {
+    let cases =
+        [("C: A1 UID COPY 1 x\nC: A2 NOOP\nS: A2 OK\n", true), ("C: A1 NOOP\nC: A2 UID COPY 1 x\nS: A2 OK\n", false)];
+    for (script, copy_first) in cases {
+        for end in ["S: * BYE gone\nEOF", "EOF"] {
+            offering("", &format!("{script}{end}"), |mut client| {
+                let mut batch = client.batch();
+                if copy_first {
+                    batch.uid_copy(1, "x");
+                }
+                batch.noop();
+                if !copy_first {
+                    batch.uid_copy(1, "x");
+                }
+                let error = batch.run().unwrap_err();
+                // What is lost is the answer to the first.
+                assert_eq!(error.outcome_unknown(), copy_first, "{script}{end}: {error}");
+            });
+        }
+    }
+}
+
+/// A goodbye that was there before a batch is none of its own, also if it ends in LOGOUT.
+#[test]
+fn a_goodbye_before_a_batch_that_says_goodbye_sends_nothing() {
+    offering("", "S: * BYE timeout\nEOF", |mut client| {
+        let mut batch = client.batch();
+        batch.uid_copy(1, "x");
+        batch.logout();
+        let error = batch.run().unwrap_err();
+        assert_eq!((rejected(&error).1, error.outcome_unknown()), ("BYE", false));
+    });
+}
+
 #[test]
 fn a_goodbye_in_a_batch_leaves_the_outcome_of_what_is_unanswered_unknown() {
     let commands = "C: A1 UID STORE 1 +FLAGS.SILENT (a)\nC: A2 NOOP\n";

@@ -335,7 +335,7 @@ pub(super) trait Collect {
     /// Takes what belongs to the command; false if this does not.
     fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw>;
 
-    /// Takes what may belong to the command if no other one of its kind is under way.
+    /// Takes what may belong to the command if no other one of its kind is under way; false if it may be news all the same.
     fn take_if_only(&mut self, _: &Untagged<'_>, _: &Limits) -> bool {
         false
     }

@@ -183,13 +183,13 @@ impl Collect for Asked {
         Ok(self.named)
     }
 
-    /// Of another mailbox it is news (RFC 5465), unless the server calls it otherwise and says no more.
+    /// The server may call the mailbox otherwise and say no more, or tell of another one (RFC 5465): until the end nobody
+    /// knows, so that it is news too.
     fn take_if_only(&mut self, data: &Untagged<'_>, limits: &Limits) -> bool {
         let other = data.is("STATUS", false) && !self.named;
         let status = other.then(|| MailboxStatus::parse(data.rest, self.names, limits)).flatten();
-        let taken = status.is_some();
         self.told = status.or(self.told.take());
-        taken
+        false
     }
 
     fn sent_as(&mut self, _: u32, names: Names) {

@@ -1,10 +1,12 @@
 //! Names of mailboxes that stand otherwise on the wire in IMAP4rev1 and IMAP4rev2: none goes out before it is known how.
 
-use mailconnect::imap::{ListQuery, MailboxName};
-use mailconnect::testing::Script;
-use mailconnect::{Connector, Error, ImapClient};
+use std::sync::{Arc, Mutex};
 
-use crate::{offering, rejected, session, session_of};
+use mailconnect::imap::{Event, Imap, ListQuery, MailboxName, MailboxStatus};
+use mailconnect::testing::Script;
+use mailconnect::{Connector, Error, ImapClient, Result, Security};
+
+use crate::{offering, open_with, rejected, session, session_of};
 
 const UNKNOWN: &str = "S: * OK ready\n";
 
@@ -211,6 +213,38 @@ fn a_status_is_that_of_the_mailbox_that_was_asked_for() {
         // The server calls it otherwise, and says no more.
         assert_eq!(status(&mut client, "x".into()), ("X".to_owned(), Some(17)));
         assert_eq!(status(&mut client, MailboxName::raw(b"&APw-")), ("ü".to_owned(), None));
-        assert_eq!(client.events().len(), 3);
+        // All of another name, which may be another mailbox's; that of A4 is of one.
+        let news = ["other", "other", "other", "other", "X"];
+        let heard = client.events().map(|event| if let Event::Other(raw) = event { raw } else { panic!("{event:?}") });
+        let wanted =
+            news.map(|name| format!("* STATUS {name} (MESSAGES {})", if name == "X" { 17 } else { 1 }).into_bytes());
+        assert_eq!(heard.collect::<Vec<_>>(), wanted);
     });
+}
+
+/// RFC 5465: another mailbox's may come at any time, and is told at once.
+#[test]
+fn a_status_of_another_mailbox_before_the_answer_is_news() {
+    let script =
+        "S: * OK hi\nC: A1 STATUS x (MESSAGES)\nS: * STATUS other (MESSAGES 9)\nS: * STATUS x (MESSAGES 17)\nS: A1 OK";
+    let news = [Event::Other(b"* STATUS other (MESSAGES 9)".to_vec())];
+    let asks: [fn(&mut ImapClient) -> Result<MailboxStatus>; 2] = [
+        |client| client.status("x", "MESSAGES"),
+        |client| {
+            let mut batch = client.batch();
+            let status = batch.status("x", "MESSAGES");
+            batch.run()?.take(status)
+        },
+    ];
+    for ask in asks {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let listener = Arc::clone(&told);
+        let imap = Imap::new().on_event(move |event| listener.lock().unwrap().push(event.clone()));
+        let (client, handle) = open_with(Connector::new(), imap, Script::parse(script).unwrap(), Security::Plain);
+        let mut client = client.unwrap();
+        assert_eq!(ask(&mut client).unwrap().messages, Some(17));
+        assert_eq!(client.events().collect::<Vec<_>>(), news);
+        assert_eq!(*told.lock().unwrap(), news);
+        handle.finish();
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::codec::{Condition, Response, Status, Untagged, word};
 use super::exchange::Completion;
 use super::items::flags_of;
+use super::line::Line;
 use super::mailbox::flags;
 use super::{ResponseCode, SequenceSet};
 use crate::{Error, Limits, Result};
@@ -264,7 +265,7 @@ impl News {
     }
 
     /// SELECT, EXAMINE, CLOSE or UNSELECT was answered.
-    pub(super) fn left(&mut self, answer: &Result<Completion>) {
+    pub(super) fn left(&mut self, line: &Line<'_>, answer: &Result<Completion>) {
         let queue = self.queue.get_mut();
         let before = self.opening.take();
         match answer {
@@ -273,9 +274,7 @@ impl News {
                 queue.forget_mailbox(before.map_or(usize::MAX, |before| before.events));
             }
             // RFC 9051, 6.3.2: then none is open. A CLOSE that is refused has done nothing.
-            Err(Error::Rejected(refusal))
-                if &*refusal.status == "NO" && !matches!(&*refusal.command, "CLOSE" | "UNSELECT") =>
-            {
+            Err(Error::Rejected(refusal)) if &*refusal.status == "NO" && !line.only_closes() => {
                 queue.incomplete = false;
                 queue.forget_mailbox(usize::MAX);
             }

@@ -281,7 +281,7 @@ impl Imap {
         let take = |data: &Untagged<'_>| Ok(collect.take(data, &limits)? || collect.take_if_only(data, &limits));
         let done = self.finish(wire, line.command, take);
         if std::mem::take(&mut self.leaving_mailbox) {
-            self.news.left(&done);
+            self.news.left(&line, &done);
         }
         Ok(collect.done(&done?))
     }

@@ -99,7 +99,7 @@ impl<'a> Line<'a> {
 
     /// The server may be at it for minutes, however little it says.
     pub(super) fn takes_long(&self) -> bool {
-        TAKE_LONG.iter().any(|long| self.name().eq_ignore_ascii_case(long.as_bytes()))
+        self.is_one_of(TAKE_LONG)
     }
 
     /// What it is called, without UID.
@@ -116,8 +116,17 @@ impl<'a> Line<'a> {
 
     /// True if another mailbox is selected by it, or none.
     pub(super) fn leaves_mailbox(&self) -> bool {
-        let leave = ["SELECT", "EXAMINE", "CLOSE", "UNSELECT"];
-        leave.iter().any(|leaves| self.name().eq_ignore_ascii_case(leaves.as_bytes()))
+        self.is_one_of(&["SELECT", "EXAMINE"]) || self.only_closes()
+    }
+
+    /// True if no mailbox is selected by it.
+    pub(super) fn only_closes(&self) -> bool {
+        self.is_one_of(&["CLOSE", "UNSELECT"])
+    }
+
+    /// True if it is one of these, be it a caller's own.
+    fn is_one_of(&self, names: &[&str]) -> bool {
+        names.iter().any(|known| self.name().eq_ignore_ascii_case(known.as_bytes()))
     }
 
     /// How many bytes it has, roughly.

@@ -237,7 +237,7 @@ impl Imap {
         };
         let done = self.completion(wire)?.accept(queued.line.command);
         if queued.line.leaves_mailbox() {
-            self.news.left(&done);
+            self.news.left(&queued.line, &done);
         }
         queued.answer(done);
         // They may be answered in another order.

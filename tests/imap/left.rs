@@ -94,10 +94,30 @@ fn what_the_new_mailbox_says_stays() {
 /// RFC 9051, 6.4.1: only OK closes.
 #[test]
 fn a_mailbox_that_was_not_closed_keeps_its_news() {
-    session("C: A1 NOOP\nS: * 1 EXPUNGE\nS: A1 OK\nC: A2 CLOSE\nS: A2 NO", |mut client| {
+    let refused: [(&str, &str, Leave); 5] = [
+        ("CLOSE", "CLOSE", ImapClient::close),
+        ("UNSELECT", "UNSELECT", ImapClient::unselect),
+        ("CLOSE", "command", |client| client.command("CLOSE").map(drop)),
+        ("Unselect", "command", |client| client.command("Unselect").map(drop)),
+        ("CLOSE", "command", |client| {
+            let mut batch = client.batch();
+            let closed = batch.command("CLOSE");
+            batch.run()?.take(closed).map(drop)
+        }),
+    ];
+    for (sent, called, leave) in refused {
+        let script = format!("C: A1 NOOP\nS: * 1 EXPUNGE\nS: A1 OK\nC: A2 {sent}\nS: A2 NO");
+        offering("UNSELECT", &script, |mut client| {
+            client.noop().unwrap();
+            assert_eq!(rejected(&leave(&mut client).unwrap_err()).0, called);
+            assert_eq!(client.events().collect::<Vec<_>>(), [Event::Expunge(1)], "{sent} by {called}");
+        });
+    }
+    // Another that could not be opened has closed it.
+    session("C: A1 NOOP\nS: * 1 EXPUNGE\nS: A1 OK\nC: A2 select b\nS: A2 NO", |mut client| {
         client.noop().unwrap();
-        assert_eq!(rejected(&client.close().unwrap_err()).0, "CLOSE");
-        assert_eq!(client.events().collect::<Vec<_>>(), [Event::Expunge(1)]);
+        assert_eq!(rejected(&client.command("select b").unwrap_err()).0, "command");
+        assert!(client.events().is_empty());
     });
 }
 

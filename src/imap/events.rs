@@ -10,7 +10,7 @@ use super::exchange::Completion;
 use super::items::flags_of;
 use super::line::Line;
 use super::mailbox::flags;
-use super::{ResponseCode, SequenceSet};
+use super::{Mailbox, ResponseCode, SequenceSet};
 use crate::{Error, Limits, Result};
 
 /// Something that the server said without being asked. Text is shown without control characters.
@@ -117,7 +117,17 @@ impl Event {
     /// True if it is about the selected mailbox.
     fn is_of_a_mailbox(&self) -> bool {
         use Event::{Exists, Expunge, Flags, MailboxFlags, Recent, Vanished};
-        matches!(self, Exists(_) | Recent(_) | Expunge(_) | Flags { .. } | Vanished(_) | MailboxFlags(_))
+        match self {
+            Exists(_) | Recent(_) | Expunge(_) | Flags { .. } | Vanished(_) | MailboxFlags(_) => true,
+            Self::Other(raw) => match Response::parse(raw) {
+                Response::Untagged(data) => {
+                    let code = || data.code().is_some_and(|code| Mailbox::default().code(code));
+                    data.is("FETCH", true) || data.is("VANISHED", false) || code()
+                }
+                _ => false,
+            },
+            _ => false,
+        }
     }
 
     /// What it takes in memory, roughly.

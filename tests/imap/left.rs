@@ -10,11 +10,14 @@ use crate::{offering, open_with, rejected, session};
 
 /// News of the selected mailbox in all its forms, and others.
 const NEWS: &str = "S: * 5 EXISTS\nS: * 1 RECENT\nS: * 2 EXPUNGE\nS: * 3 FETCH (FLAGS (a))\nS: * VANISHED 7\nS: * FLAGS (a)\n\
-                    S: * OK [ALERT] noon\nS: * OK [X-ODD] x\n";
+                    S: * 3 FETCH (UID 7 MODSEQ (12))\nS: * VANISHED x\nS: * OK [UIDNEXT 9]\nS: * OK [highestmodseq 12] up\n\
+                    S: * OK [PERMANENTFLAGS (a)]\nS: * NO [READ-ONLY] x\nS: * OK [UIDVALIDITY x]\nS: * OK [NOMODSEQ]\n\
+                    S: * OK [ALERT] noon\nS: * OK [X-ODD] x\nS: * OK UIDNEXT\nS: * 3 X-FETCH\n";
 
 /// What of it is of no mailbox.
 fn others() -> Vec<Event> {
-    vec![Event::Alert("noon".into()), Event::Other(b"* OK [X-ODD] x".to_vec())]
+    let others = ["* OK [X-ODD] x", "* OK UIDNEXT", "* 3 X-FETCH"].map(|raw| Event::Other(raw.into()));
+    [vec![Event::Alert("noon".into())], others.to_vec()].concat()
 }
 
 type Leave = fn(&mut ImapClient) -> Result<()>;

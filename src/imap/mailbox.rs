@@ -64,8 +64,8 @@ impl Mailbox {
             () if code.is("PERMANENTFLAGS") => self.permanent_flags = flags(code.value),
             () if code.is("READ-ONLY") => self.read_only = true,
             () if code.is("READ-WRITE") => self.read_only = false,
-            // Said of a mailbox with no mod-sequences; nothing to keep.
-            () if code.is("NOMODSEQ") => {}
+            // There are none, whatever was said before.
+            () if code.is("NOMODSEQ") => self.highest_mod_seq = None,
             () => return false,
         }
         true
@@ -184,5 +184,9 @@ mod tests {
         assert_eq!(mailbox.highest_mod_seq, Some(715_194_045_007));
         assert_eq!(mailbox.flags, ["\\Answered", "\\Seen"]);
         assert_eq!(mailbox.permanent_flags, ["\\Deleted", "\\*"]);
+        // RFC 7162, 3.1.2.2: what was said before is not so.
+        let Response::Untagged(data) = Response::parse(b"* OK [NOMODSEQ] none") else { panic!() };
+        assert!(mailbox.take(&data));
+        assert_eq!((mailbox.highest_mod_seq, mailbox.exists), (None, 172));
     }
 }

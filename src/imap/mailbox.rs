@@ -74,15 +74,15 @@ impl Mailbox {
 
 /// The flags of a list, as text.
 pub(super) fn flags(list: &[u8]) -> Vec<String> {
-    words(list).map(|flag| String::from_utf8_lossy(&unquoted(flag)).into_owned()).collect()
+    each_flag(list).map(|flag| String::from_utf8_lossy(&flag).into_owned()).collect()
 }
 
-/// Some servers quote flags.
-fn unquoted(flag: &[u8]) -> Cow<'_, [u8]> {
-    match flag {
+/// The flags of a list. Some servers quote them.
+pub(super) fn each_flag(list: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+    words(list).map(|flag| match flag {
         [b'"', inside @ .., b'"'] => unescape(inside),
         flag => Cow::Borrowed(flag),
-    }
+    })
 }
 
 /// A mailbox that LIST told of.

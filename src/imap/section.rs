@@ -7,8 +7,9 @@ use std::io::{self, BufRead, Read, Write};
 use super::DateTime;
 use super::envelope::Envelope;
 use super::items::{Numbered, Valued};
+use super::mailbox::each_flag;
 use super::names::Names;
-use super::strings::{string, strings, words};
+use super::strings::{string, strings};
 use super::structure::BodyStructure;
 use super::text::Text;
 use crate::wire::Body;
@@ -122,12 +123,15 @@ pub struct Flags<'a>(pub(super) &'a [u8]);
 impl<'a> Flags<'a> {
     /// Their names, in the server's order and case.
     pub fn iter(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
-        words(self.0).map(String::from_utf8_lossy)
+        each_flag(self.0).map(|flag| match flag {
+            Cow::Borrowed(flag) => String::from_utf8_lossy(flag),
+            Cow::Owned(flag) => Cow::Owned(String::from_utf8_lossy(&flag).into_owned()),
+        })
     }
 
     /// True if this one is among them, in whatever case it is written: `\Seen`.
     pub fn contains(&self, flag: &str) -> bool {
-        words(self.0).any(|known| known.eq_ignore_ascii_case(flag.as_bytes()))
+        each_flag(self.0).any(|known| known.eq_ignore_ascii_case(flag.as_bytes()))
     }
 }
 

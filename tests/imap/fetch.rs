@@ -1,5 +1,6 @@
 //! FETCH: the cursor in wire order, however it is left, and what must not break it.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use mailconnect::imap::{Event, Item};
@@ -244,4 +245,31 @@ fn copied(client: &mut mailconnect::ImapClient) -> mailconnect::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Some servers quote flags: each is the same wherever it is told.
+#[test]
+fn a_flag_in_quotes_is_in_a_message_too() {
+    let script = "C: A1 FETCH 1 (FLAGS)\nS: * 1 FETCH (FLAGS (\"\\\\Seen\" \"\\\\\\\\x\" \\\\Draft))\nS: A1 OK\nC: A2 NOOP\n\
+                  S: * 1 FETCH (FLAGS (\"\\\\Seen\" \"\\\\\\\\x\" \\\\Draft))\nS: A2 OK";
+    session(script, |mut client| {
+        let mut batch = client.batch();
+        let fetched = batch.fetch("1", "(FLAGS)");
+        let message = batch.run().unwrap().take(fetched).unwrap().remove(0);
+        let told = message.flags().unwrap();
+        for (flag, is) in [
+            ("\\Seen", true),
+            ("\\seen", true),
+            ("\\X", true),
+            ("\\Draft", true),
+            ("Seen", false),
+            ("\"\\Seen\"", false),
+        ] {
+            assert_eq!(told.contains(flag), is, "{flag}");
+        }
+        let told: Vec<_> = told.iter().map(Cow::into_owned).collect();
+        client.noop().unwrap();
+        let Some(Event::Flags { flags, .. }) = client.events().next() else { panic!() };
+        assert_eq!((&told, &flags), (&flags, &["\\Seen", "\\x", "\\Draft"].map(str::to_owned).to_vec()));
+    });
 }

@@ -16,6 +16,7 @@ const FETCHED: &[Quirk] = &[
     ("QQ: a blank before the end", b"* 1 FETCH (UID 5 )\r\n", &["Uid(5)"]),
     ("QQ: a blank after the flags", b"* 1 FETCH (FLAGS (\\Seen ) UID 5)\r\n", &["Flags([\"\\\\Seen\"])", "Uid(5)"]),
     ("hMailServer: no flags", b"* 1 FETCH (FLAGS () UID 5)\r\n", &["Flags([])", "Uid(5)"]),
+    ("flags in quotes", b"* 1 FETCH (FLAGS (\"\\\\Seen\" \"x\" \"\\Draft\") UID 5)\r\n", &["Flags([\"\\\\Seen\", \"x\", \"\\\\Draft\"])", "Uid(5)"]),
     ("Domino: double blanks", b"* 1  FETCH  (UID  5  FLAGS  (\\Seen  x))\r\n", &["Uid(5)", "Flags([\"\\\\Seen\", \"x\"])"]),
     ("Domino: parentheses around one item", b"* 1 FETCH (UID 5 (RFC822.SIZE 6) FLAGS ())\r\n", &["Uid(5)", "Size(6)", "Flags([])"]),
     ("Yandex: nothing where an empty part is", b"* 1 FETCH (UID 5 BODY[2.MIME] {3}\r\nA:  BODY[2] )\r\n", &["Uid(5)", "BODY[2.MIME] 3 A: ", "BODY[2] 0 NIL"]),

@@ -278,7 +278,13 @@ impl Imap {
         self.send(wire, &line)?;
         collect.sent_as(self.tag, self.names);
         self.leaving_mailbox = line.leaves_mailbox();
-        let take = |data: &Untagged<'_>| Ok(collect.take(data, &limits)? || collect.take_if_only(data, &limits));
+        let take = |data: &Untagged<'_>| {
+            let taken = collect.take(data, &limits)?;
+            if !taken {
+                collect.note(data, &limits);
+            }
+            Ok(taken)
+        };
         let done = self.finish(wire, line.command, take);
         if std::mem::take(&mut self.leaving_mailbox) {
             self.news.left(&line, &done);
@@ -335,10 +341,8 @@ pub(super) trait Collect {
     /// Takes what belongs to the command; false if this does not.
     fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw>;
 
-    /// Takes what may belong to the command if no other one of its kind is under way; false if it may be news all the same.
-    fn take_if_only(&mut self, _: &Untagged<'_>, _: &Limits) -> bool {
-        false
-    }
+    /// Notes what may belong to the command if no other one of its kind is under way, and is news all the same.
+    fn note(&mut self, _: &Untagged<'_>, _: &Limits) {}
 
     /// The command with this tag is the one whose answer it takes, and names stand so in it.
     fn sent_as(&mut self, _tag: u32, _names: Names) {}

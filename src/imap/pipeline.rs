@@ -30,7 +30,7 @@ pub(super) struct Queued {
 /// A [`Collect`] of any type.
 trait Pending: Send {
     fn take(&mut self, data: &Untagged<'_>, limits: &Limits) -> Result<bool, Flaw>;
-    fn take_if_only(&mut self, data: &Untagged<'_>, limits: &Limits) -> bool;
+    fn note(&mut self, data: &Untagged<'_>, limits: &Limits);
     fn sent_as(&mut self, tag: u32, names: Names);
     fn messages(&mut self) -> Option<&mut Messages>;
     fn done(self: Box<Self>, done: &Completion) -> Box<dyn Any + Send>;
@@ -41,8 +41,8 @@ impl<C: Collect<Output: Send + 'static> + Send> Pending for C {
         Collect::take(self, data, limits)
     }
 
-    fn take_if_only(&mut self, data: &Untagged<'_>, limits: &Limits) -> bool {
-        Collect::take_if_only(self, data, limits)
+    fn note(&mut self, data: &Untagged<'_>, limits: &Limits) {
+        Collect::note(self, data, limits);
     }
 
     fn sent_as(&mut self, tag: u32, names: Names) {
@@ -277,20 +277,18 @@ impl Imap {
                 break;
             }
         }
-        if !taken_by_the_only(&Response::parse(wire.frame()), &limits, round) {
-            self.keep(wire);
-        }
+        note(&Response::parse(wire.frame()), &limits, round);
+        self.keep(wire);
         Ok(())
     }
 }
 
-/// Gives a STATUS that none has named to the command which asks for one, if no other one does.
-fn taken_by_the_only(response: &Response<'_>, limits: &Limits, round: &mut [Queued]) -> bool {
-    let Response::Untagged(data) = response else { return false };
+/// Shows a STATUS that none has named to the command which asks for one, if no other one does.
+fn note(response: &Response<'_>, limits: &Limits, round: &mut [Queued]) {
+    let Response::Untagged(data) = response else { return };
     let asking = round.iter_mut().filter(|queued| queued.line.command == "STATUS");
     let mut asking = asking.filter_map(|queued| queued.collect.as_mut());
-    match (asking.next(), asking.next()) {
-        (Some(only), None) => only.take_if_only(data, limits),
-        _ => false,
+    if let (Some(only), None) = (asking.next(), asking.next()) {
+        only.note(data, limits);
     }
 }

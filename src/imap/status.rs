@@ -185,11 +185,10 @@ impl Collect for Asked {
 
     /// The server may call the mailbox otherwise and say no more, or tell of another one (RFC 5465): until the end nobody
     /// knows, so that it is news too.
-    fn take_if_only(&mut self, data: &Untagged<'_>, limits: &Limits) -> bool {
+    fn note(&mut self, data: &Untagged<'_>, limits: &Limits) {
         let other = data.is("STATUS", false) && !self.named;
         let status = other.then(|| MailboxStatus::parse(data.rest, self.names, limits)).flatten();
         self.told = status.or(self.told.take());
-        false
     }
 
     fn sent_as(&mut self, _: u32, names: Names) {

@@ -48,19 +48,27 @@ pub(crate) fn is_possible(endpoint: &Endpoint) -> bool {
     !ways(endpoint, endpoint.mode != Mode::Plain).is_empty()
 }
 
-/// Logs in with the right password, in the way that the client chooses.
-pub(crate) fn log_in<P: Protocol>(rig: &Rig, endpoint: &Endpoint, client: &mut Client<P>, user: &str) -> Checked {
-    let (name, password) = rig.credentials(endpoint, user);
-    let mut result = client.login(&name, password);
-    // Some POP3 servers let go of a mailbox only after they have answered QUIT.
+/// Tries again while the server says that it will pass: some POP3 servers let go of a mailbox only after they have answered
+/// QUIT, and Postfix may lose the server that it asks about passwords.
+pub(crate) fn patiently<P: Protocol>(
+    client: &mut Client<P>,
+    mut log_in: impl FnMut(&mut Client<P>) -> mailconnect::Result<()>,
+) -> mailconnect::Result<()> {
+    let mut result = log_in(client);
     for _ in 0..50 {
         if !result.as_ref().is_err_and(|error| error.is_transient() && client.is_open()) {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(100));
-        result = client.login(&name, password);
+        result = log_in(client);
     }
-    result.during(&format!("login as {name}"))?;
+    result
+}
+
+/// Logs in with the right password, in the way that the client chooses.
+pub(crate) fn log_in<P: Protocol>(rig: &Rig, endpoint: &Endpoint, client: &mut Client<P>, user: &str) -> Checked {
+    let (name, password) = rig.credentials(endpoint, user);
+    patiently(client, |client| client.login(&name, password)).during(&format!("login as {name}"))?;
     ensure(client.is_authenticated(), || "login succeeded, and the client does not know".into())
 }
 
@@ -92,11 +100,11 @@ pub(crate) fn check<P: Protocol + Default>(
 
 fn by<P: Protocol>(way: Way, rig: &Rig, endpoint: &Endpoint, client: &mut Client<P>) -> mailconnect::Result<()> {
     let (user, password) = rig.credentials(endpoint, USER);
-    match way {
+    patiently(client, |client| match way {
         Way::Plain => client.authenticate(&mut Plain::new(&user, password)?),
         Way::Login => client.authenticate(&mut Login::new(&user, password)?),
         Way::Own => client.exchange(|protocol, wire| protocol.login(wire, &user, password)),
-    }
+    })
 }
 
 /// A wrong password is refused as such; afterwards the right one is taken, or the server has hung up.

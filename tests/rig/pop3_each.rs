@@ -139,14 +139,7 @@ fn mechanisms(rig: &Rig, lines: &Lines<'_>, told: &Capabilities) -> Checked {
             no_apop_after_stls(rig, lines)?;
         }
         let mut client = connected_for(rig, endpoint, name)?;
-        let mut result = by(rig, endpoint, &mut client, name);
-        for _ in 0..TRIES {
-            if !result.as_ref().is_err_and(|error| error.is_transient() && client.is_open()) {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(100));
-            result = by(rig, endpoint, &mut client, name);
-        }
+        let result = login::patiently(&mut client, |client| by(rig, endpoint, client, name));
         result.during(&format!("logging in by {name}"))?;
         client.stat().during(&format!("STAT after {name}"))?;
         let again = client.capabilities().during("CAPA after the log-in")?;

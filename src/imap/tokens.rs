@@ -183,10 +183,9 @@ impl<'a> Tokens<'a> {
                 }
                 Some((found, b'"')) => {
                     let end = self.at + found + 1;
-                    let odd = escaped
-                        .filter(|&at| ended(self.bytes, at, Some(end)))
-                        .or_else(|| two_quotes(self.bytes, start, end));
-                    self.at = odd.or_else(|| self.odd.end(self.bytes, start, end)).unwrap_or(end);
+                    // By far most strings.
+                    let plain = escaped.is_none() && matches!(self.bytes.get(end), Some(b' ' | b')'));
+                    self.at = if plain { end } else { self.odd_end(start, end, escaped) };
                     return true;
                 }
                 // A hierarchy delimiter that some servers do not escape.
@@ -201,6 +200,13 @@ impl<'a> Tokens<'a> {
                 }
             }
         }
+    }
+
+    /// The end of a string that seems to begin and end there, and to have a quote with a backslash before `escaped`.
+    #[cold]
+    fn odd_end(&mut self, start: usize, end: usize, escaped: Option<usize>) -> usize {
+        let odd = escaped.filter(|&at| ended(self.bytes, at, Some(end))).or_else(|| two_quotes(self.bytes, start, end));
+        odd.or_else(|| self.odd.end(self.bytes, start, end)).unwrap_or(end)
     }
 
     fn literal(&mut self) -> Option<Token<'a>> {
